@@ -20,6 +20,8 @@ export interface ClientTls {
   readonly ca?: readonly string[];
   readonly cert?: string;
   readonly key?: string;
+  /** Only for hosts listed as insecure: the certificate is not verified (`strict-ssl=false`). */
+  readonly allowUnverified?: true;
 }
 
 export interface HttpRequest {

@@ -148,8 +148,8 @@ export interface Reference {
   readonly origin: Origin;
   /** Part of the image: no network, not subject to allowedSources or requireIntegrity. */
   readonly isLocal: boolean;
-  /** True when the reference itself names immutable bytes (`@sha256:`). */
-  readonly isPinned: boolean;
+  /** The manifest digest the reference itself pins (`@sha256:`), else undefined. */
+  readonly digest: Digest | undefined;
   /** Two entries with one identity are duplicates: repository or package name and `!PATH`, without tag, version or digest. */
   readonly identity: string;
   /** Warnings known from the text alone: `latest` implied, mutable range. */
