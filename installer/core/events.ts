@@ -109,7 +109,8 @@ export interface ResultRow {
   readonly package: string;
   readonly name: string;
   readonly version: string;
-  readonly status: 'installed' | 'cached' | 'verified' | 'rejected' | 'skipped';
+  /** `aborted`: not finished because another failure or a signal ended the run. */
+  readonly status: 'installed' | 'cached' | 'verified' | 'rejected' | 'skipped' | 'aborted';
   readonly bytes: number | undefined;
   readonly files: number | undefined;
   readonly ms: number;

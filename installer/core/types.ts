@@ -236,6 +236,8 @@ export interface Unpacked extends Verified {
   readonly tree: Tree;
   readonly files: number;
   readonly unpackedBytes: number;
+  /** sha256 hex over the tree (core/tree-digest.ts), computed while unpacking. */
+  readonly treeDigest: string;
   /** Remarks of the unpacker (dropped `.bin` links, private files), as reason and text. */
   readonly notices: readonly Notice[];
 }
