@@ -11,7 +11,13 @@ export interface TestClock extends Clock {
 /** Wall time at `monotonic() === 0`. */
 export const EPOCH = new Date('2026-01-02T03:04:05.000Z');
 
-/** Sleeps resolve in the next turn of the event loop, and time jumps by what was slept. `random` defaults to 0.5. */
+/** Longer sleeps of the instant clock are deadlines: they never ring by themselves. */
+const LONGEST_WAIT_MS = 300_000;
+
+/**
+ * Waits resolve in the next turn of the event loop and time jumps by what was slept; deadlines (over five minutes) stay pending until
+ * they are aborted. `random` defaults to 0.5.
+ */
 export function instantClock(random: () => number = () => 0.5): TestClock {
   const sleeps: number[] = [];
   let elapsed = 0;
@@ -26,6 +32,7 @@ export function instantClock(random: () => number = () => 0.5): TestClock {
     async sleep(ms, signal) {
       signal.throwIfAborted();
       sleeps.push(ms);
+      if (ms > LONGEST_WAIT_MS) await untilAborted(signal);
       await new Promise((resolve) => {
         setImmediate(resolve); // a microtask would starve sockets and files
       });
@@ -33,6 +40,12 @@ export function instantClock(random: () => number = () => 0.5): TestClock {
       elapsed += ms;
     },
   };
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true });
+  });
 }
 
 /** Sleeps resolve only when `advance` moves time past their end. */
