@@ -81,6 +81,8 @@ export interface RetryContext {
   readonly deadline: number;
   readonly emit: (event: RunEvent) => void;
   readonly subject: { readonly package: string; readonly index: number };
+  /** Bytes gained so far by all attempts; 1 MiB more than at the last failure starts the count of attempts again. */
+  readonly progress?: () => number;
 }
 
 /** A credential of a docker config, with the place it came from. */
