@@ -12,7 +12,11 @@ export interface Deadline {
  * A signal that follows `parent` and aborts with DeadlineExceeded after `ms`. `what` names what took too long, `setting` the variable
  * that allows more. Dispose it, or its timer keeps the process alive.
  */
-export function startDeadline(clock: Clock, parent: AbortSignal, limit: { ms: number; what: string; setting: string }): Deadline {
+export function startDeadline(
+  clock: Clock,
+  parent: AbortSignal,
+  limit: { ms: number; what: string; setting: string },
+): Deadline {
   const own = new AbortController();
   const over = new AbortController();
   clock.sleep(limit.ms, own.signal).then(
@@ -29,6 +33,10 @@ export function startDeadline(clock: Clock, parent: AbortSignal, limit: { ms: nu
 
 function exceeded(limit: { ms: number; what: string; setting: string }): InstallError {
   return new InstallError('DeadlineExceeded', `${limit.what} took longer than ${limit.ms / 1000} s`, {
-    details: { limitMs: limit.ms, setting: limit.setting, fix: `look for the slow source in the log, or raise ${limit.setting}` },
+    details: {
+      limitMs: limit.ms,
+      setting: limit.setting,
+      fix: `look for the slow source in the log, or raise ${limit.setting}`,
+    },
   });
 }

@@ -27,7 +27,10 @@ export async function prepareGroup(group: Group, steps: Steps, ctx: Context): Pr
     progress(group, 'verify', ctx);
     const verified: Verified[] = [];
     for (const one of fetched) {
-      await steps.verify(one, entryContext(one, ctx)).then((proved) => verified.push(proved), (error) => fail(one, error));
+      await steps.verify(one, entryContext(one, ctx)).then(
+        (proved) => verified.push(proved),
+        (error) => fail(one, error),
+      );
     }
     progress(verified, 'unpack', ctx);
     const unpacked = await steps.unpack(verified, ctx);
@@ -35,7 +38,11 @@ export async function prepareGroup(group: Group, steps: Steps, ctx: Context): Pr
       const subject = verified[index];
       if (subject === undefined) continue;
       if (one instanceof InstallError) fail(subject, one);
-      else await finish(one, steps, entryContext(one, ctx)).then((ready) => done.set(one.entry.index, ready), (error) => fail(one, error));
+      else
+        await finish(one, steps, entryContext(one, ctx)).then(
+          (ready) => done.set(one.entry.index, ready),
+          (error) => fail(one, error),
+        );
     }
   } catch (thrown) {
     for (const one of group) if (!failures.has(one.entry.index)) fail(one, thrown);
@@ -43,14 +50,19 @@ export async function prepareGroup(group: Group, steps: Steps, ctx: Context): Pr
   return group.map((resolved) => {
     const prepared = done.get(resolved.entry.index);
     if (prepared !== undefined) return { resolved, prepared };
-    return { resolved, error: failures.get(resolved.entry.index) ?? new InstallError('Internal', 'an entry left the line without an outcome') };
+    return {
+      resolved,
+      error:
+        failures.get(resolved.entry.index) ?? new InstallError('Internal', 'an entry left the line without an outcome'),
+    };
   });
 }
 
 async function finish(unpacked: Unpacked, steps: Steps, ctx: Context): Promise<Prepared> {
   progress([unpacked], 'validate', ctx);
   const validated: Validated = await steps.validate(unpacked, ctx);
-  for (const notice of [...unpacked.pinned.warnings.map(asNotice), ...unpacked.notices, ...validated.manifest.notices]) warn(notice, ctx);
+  for (const notice of [...unpacked.pinned.warnings.map(asNotice), ...unpacked.notices, ...validated.manifest.notices])
+    warn(notice, ctx);
   progress([validated], 'prepare', ctx);
   return steps.prepare(validated, ctx);
 }
@@ -69,7 +81,11 @@ function entryContext({ entry }: Resolved, ctx: Context): Context {
   return { ...ctx, subject: { package: entry.package, index: entry.index } };
 }
 
-function progress(entries: readonly Resolved[], step: 'fetch' | 'verify' | 'unpack' | 'validate' | 'prepare', ctx: Context): void {
+function progress(
+  entries: readonly Resolved[],
+  step: 'fetch' | 'verify' | 'unpack' | 'validate' | 'prepare',
+  ctx: Context,
+): void {
   for (const { entry } of entries) ctx.emit({ event: 'progress', step, package: entry.package, index: entry.index });
 }
 

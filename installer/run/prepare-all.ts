@@ -94,7 +94,10 @@ class Batch {
     const first = groups[0]?.[0].entry;
     if (first === undefined || needed <= this.#place.freeBytes) return;
     const text = `the archives to download are ${needed} bytes, the volume has ${this.#place.freeBytes} free`;
-    this.#reject(first, new InstallError('VolumeFull', text, { details: { neededBytes: needed, freeBytes: this.#place.freeBytes } }));
+    this.#reject(
+      first,
+      new InstallError('VolumeFull', text, { details: { neededBytes: needed, freeBytes: this.#place.freeBytes } }),
+    );
   }
 
   async prepare(group: Group): Promise<void> {
@@ -106,7 +109,10 @@ class Batch {
     try {
       await mkdir(scratch);
     } catch (cause) {
-      this.#reject(lead, new InstallError('VolumeNotWritable', `cannot create scratch space for ${lead.package}`, { cause }));
+      this.#reject(
+        lead,
+        new InstallError('VolumeNotWritable', `cannot create scratch space for ${lead.package}`, { cause }),
+      );
       return;
     }
     for (const result of await prepareGroup(group, this.#deps.steps, ctx)) {
@@ -146,7 +152,11 @@ class Batch {
   }
 
   #deadline(entry: Entry): ReturnType<typeof startDeadline> {
-    const limit = { ms: this.#deps.limits.pluginDeadlineMs, what: entry.package, setting: 'PORTAL_PLUGINS_PLUGIN_DEADLINE' };
+    const limit = {
+      ms: this.#deps.limits.pluginDeadlineMs,
+      what: entry.package,
+      setting: 'PORTAL_PLUGINS_PLUGIN_DEADLINE',
+    };
     return startDeadline(this.#deps.clock, this.#signal, limit);
   }
 
@@ -162,5 +172,14 @@ class Batch {
 export function reportRejection(entry: Entry, error: InstallError, ms: number, emit: (event: RunEvent) => void): void {
   const tolerated = isTolerated(entry, error);
   const { index, path } = entry;
-  emit({ event: 'plugin_rejected', package: entry.package, index, path, kind: entry.reference.kind, error, durationMs: ms, tolerated });
+  emit({
+    event: 'plugin_rejected',
+    package: entry.package,
+    index,
+    path,
+    kind: entry.reference.kind,
+    error,
+    durationMs: ms,
+    tolerated,
+  });
 }

@@ -47,7 +47,8 @@ export function summarise(end: RunEnd): RunSummary {
 
 function failuresOf(end: RunEnd): readonly Failure[] {
   const ofEntries = new Map<number, Failure>();
-  for (const outcome of end.outcomes) if (outcome.status === 'rejected') ofEntries.set(outcome.entry.index, failureOf(outcome));
+  for (const outcome of end.outcomes)
+    if (outcome.status === 'rejected') ofEntries.set(outcome.entry.index, failureOf(outcome));
   for (const refusal of end.refusals) ofEntries.set(refusal.entry.index, failureOf(refusal));
   const sorted = [...ofEntries.entries()].sort(([a], [b]) => a - b).map(([, failure]) => failure);
   return end.runError === undefined ? sorted : [{ error: end.runError, tolerated: false }, ...sorted];
@@ -55,7 +56,11 @@ function failuresOf(end: RunEnd): readonly Failure[] {
 
 function failureOf({ entry, error }: SealRefusal): Failure {
   const { index, path } = entry;
-  return { error, entry: { package: entry.package, index, path, kind: entry.reference.kind }, tolerated: isTolerated(entry, error) };
+  return {
+    error,
+    entry: { package: entry.package, index, path, kind: entry.reference.kind },
+    tolerated: isTolerated(entry, error),
+  };
 }
 
 function rowsOf(end: RunEnd): readonly ResultRow[] {
@@ -89,7 +94,17 @@ function statusOf(isFetched: boolean, end: RunEnd): ResultRow['status'] {
 
 function plainRow(of: { index: number; reference: string; status: 'aborted' | 'skipped' | 'rejected' }): ResultRow {
   const { index, reference, status } = of;
-  return { index, package: reference, name: '', version: '', status, bytes: undefined, files: undefined, ms: 0, reason: undefined };
+  return {
+    index,
+    package: reference,
+    name: '',
+    version: '',
+    status,
+    bytes: undefined,
+    files: undefined,
+    ms: 0,
+    reason: undefined,
+  };
 }
 
 /** A run that failed before its list was known: one failure, nothing counted. */

@@ -81,7 +81,14 @@ function conflict(first: Entry, second: Entry, plugin: { dir: string; name: stri
   return new InstallError(
     'DirectoryConflict',
     `${place(first)} and ${place(second)} both install ${plugin.name} into ${plugin.dir}`,
-    { details: { dir: plugin.dir, first: first.package, second: second.package, fix: `remove ${first.path} or ${second.path}` } },
+    {
+      details: {
+        dir: plugin.dir,
+        first: first.package,
+        second: second.package,
+        fix: `remove ${first.path} or ${second.path}`,
+      },
+    },
   );
 }
 

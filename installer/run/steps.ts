@@ -58,10 +58,7 @@ async function fetchGroup(group: Group, ctx: Context): Promise<readonly Fetched[
   return group.map((resolved) => ({ ...resolved, archives }));
 }
 
-async function unpackGroup(
-  verified: readonly Verified[],
-  ctx: Context,
-): Promise<readonly (Unpacked | InstallError)[]> {
+async function unpackGroup(verified: readonly Verified[], ctx: Context): Promise<readonly (Unpacked | InstallError)[]> {
   const first = verified[0];
   if (first === undefined) return [];
   // A warm start never gets here, so it never loads the tar parser.
