@@ -77,7 +77,6 @@ function directoryConflicts(ready: readonly Ready[]): readonly SealRefusal[] {
 }
 
 function conflict(first: Entry, second: Entry, plugin: { dir: string; name: string }): InstallError {
-  const place = ({ path, at }: Entry): string => `${path} (${at.file}:${at.line}:${at.column})`;
   return new InstallError(
     'DirectoryConflict',
     `${place(first)} and ${place(second)} both install ${plugin.name} into ${plugin.dir}`,
@@ -90,6 +89,10 @@ function conflict(first: Entry, second: Entry, plugin: { dir: string; name: stri
       },
     },
   );
+}
+
+function place({ path, at }: Entry): string {
+  return `${path} (${at.file}:${at.line}:${at.column})`;
 }
 
 function mixedFamilies(ready: readonly Ready[]): readonly SealRefusal[] {
