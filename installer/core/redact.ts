@@ -29,8 +29,8 @@ export function escapeText(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** A reference as the operator wrote it, without userinfo and query. */
+/** A reference as the operator wrote it, without userinfo (also of a URL within, `name@https://…`) and query. */
 export function redactReference(text: string): string {
-  const withoutUser = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@(?=[^/])/i, '$1');
+  const withoutUser = text.replace(/([a-z][a-z0-9+.-]{0,30}:\/\/)[^/?#]*@(?=[^/])/gi, '$1');
   return escapeText(withoutUser.replace(/\?.*$/s, '?…')).slice(0, 1024);
 }
