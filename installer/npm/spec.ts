@@ -41,24 +41,21 @@ export function parseNpmSpec(text: string): NpmSpec {
   // A path or URL after `npm:` is no package name; npm-package-arg would read it as one of several other things.
   if (/^(?:[.~/\\]|[a-z][a-z0-9+.-]*:)/i.test(bare)) throw invalid(text, 'it does not start with a package name');
   const result = parse(bare, text);
-  switch (result.type) {
-    case 'version':
-    case 'range':
-    case 'tag':
-      return { kind: 'registry', name: nameOf(result, text), wanted: wantedOf(result), alias: undefined };
-    case 'alias': {
-      const target = 'subSpec' in result ? (result.subSpec as npa.Result) : undefined; // typed on AliasResult only
-      if (target === undefined) throw invalid(text, 'the alias has no target');
-      return { kind: 'registry', name: nameOf(target, text), wanted: wantedOf(target), alias: nameOf(result, text) };
-    }
-    case 'remote':
-      return { kind: 'elsewhere', reference: result.rawSpec };
-    case 'file':
-    case 'directory':
-      return { kind: 'elsewhere', reference: localReference(result, text) };
-    case 'git':
-      throw gitUnsupported(text);
-  }
+  if (result.type === 'alias') return aliasOf(result, text);
+  if (result.registry) return { ...packageOf(result, text), alias: undefined };
+  if (result.type === 'remote') return { kind: 'elsewhere', reference: result.rawSpec };
+  if (result.type === 'git') throw gitUnsupported(text);
+  return { kind: 'elsewhere', reference: localReference(result, text) };
+}
+
+function aliasOf(result: npa.Result, text: string): NpmSpec {
+  const target = 'subSpec' in result ? (result.subSpec as npa.Result) : undefined; // typed on AliasResult only
+  if (target === undefined) throw invalid(text, 'the alias has no target');
+  return { ...packageOf(target, text), alias: nameOf(result, text) };
+}
+
+function packageOf(result: npa.Result, text: string): Omit<Extract<NpmSpec, { kind: 'registry' }>, 'alias'> {
+  return { kind: 'registry', name: nameOf(result, text), wanted: wantedOf(result) };
 }
 
 function parse(bare: string, text: string): npa.Result {
