@@ -310,6 +310,8 @@ export interface LedgerOutput {
   readonly name: string;
   /** sha256 hex of the file's content. */
   readonly sha256: string;
+  /** `outputFingerprint` (formats/index.ts) of the set it was assembled from; equal: the file need not be assembled again. */
+  readonly fingerprint?: string;
 }
 
 export interface Ledger {
@@ -370,6 +372,8 @@ export interface Format {
   detect(tree: Tree): Promise<boolean>;
   /** Throws the family's reasons (docs/plugins.md). */
   validate(tree: Tree, ctx: Context): Promise<PluginManifest>;
-  /** Set-level files of this family. */
-  assemble?(set: SealedSet, root: AbsPath): readonly SetOutput[];
+  /** Set-level files of this family; deterministic. */
+  assemble?(set: SealedSet, root: AbsPath): Promise<readonly SetOutput[]>;
+  /** Changes whenever `assemble` would write something else; cheap, so that an unchanged set need not be assembled. */
+  fingerprint?(set: SealedSet, root: AbsPath): string;
 }

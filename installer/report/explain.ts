@@ -6,6 +6,8 @@ const EXIT_NAMES = new Map<number, string>(Object.entries(EXIT).map(([name, code
 /** Exit codes of failures that another start may cure (docs/exit-codes.md). */
 const RETRY_HELPS: ReadonlySet<number> = new Set([EXIT.unavailable, EXIT.tempfail]);
 const MAX_SUGGESTIONS = 5;
+/** What logs call every failed pull from an OCI registry, as Butler Portal does; the precise reason is in `code=`. */
+const OCI_PULL_FAILED = 'oci_pull_failed';
 
 /**
  * What is known about one reason (`IntegrityMismatch`, `integrity_mismatch`, any case), or the reasons of one exit code (`65`).
@@ -14,6 +16,7 @@ const MAX_SUGGESTIONS = 5;
 export function explain(name: string): string | undefined {
   if (/^\d+$/.test(name)) return explainExit(Number(name));
   const wanted = normalise(name);
+  if (wanted === normalise(OCI_PULL_FAILED)) return explainOciPullFailed();
   const reason = allReasons().find((candidate) => normalise(candidate) === wanted);
   return reason === undefined ? undefined : explainReason(reason);
 }
@@ -62,7 +65,7 @@ function explainReason(reason: Reason): string {
 
 function ociText(stage: string, reason: string): string {
   return stage === 'resolve' || stage === 'fetch'
-    ? `; for OCI sources reason=oci_pull_failed code=${snakeCase(reason)}`
+    ? `; for OCI sources reason=${OCI_PULL_FAILED} code=${snakeCase(reason)}`
     : '';
 }
 
@@ -77,6 +80,15 @@ function policyText(exit: number): string {
   return isTolerable(exit)
     ? 'continueOnError may let the portal start without the plugin'
     : 'fails the run whatever continueOnError says';
+}
+
+function explainOciPullFailed(): string {
+  const reasons = allReasons().filter((reason) => ['resolve', 'fetch'].includes(REASONS[reason].stage));
+  return [
+    `${OCI_PULL_FAILED}: a plugin could not be pulled from an OCI registry; the line's code= is one of`,
+    ...reasons.map((reason) => `  ${snakeCase(reason)}: ${REASONS[reason].what}`),
+    '',
+  ].join('\n');
 }
 
 function explainExit(code: number): string | undefined {

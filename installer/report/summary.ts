@@ -2,6 +2,7 @@
 import { errorCode, type InstallError } from '../core/errors.ts';
 import type { Failure, RunSummary } from '../core/events.ts';
 import { EXIT, isTolerable } from '../core/exit.ts';
+import { REASONS } from '../core/reasons.ts';
 
 /** One fact of a failure: `expected`, `sha512-…`. */
 export interface Fact {
@@ -20,9 +21,8 @@ export function headline(summary: RunSummary): string {
     const failed = summary.failures.filter((failure) => failure.entry !== undefined).length;
     return `${error.reason}: ${failed} of ${count(summary.total, 'plugin')} failed${consequence(summary)} (${policyOf(deciding, summary)})`;
   }
-  const problems = listProblems(error);
-  if (problems.length > 0)
-    return `${error.reason}: ${count(problems.length, 'problem')} in the plugin list${consequence(summary)}`;
+  if (listProblems(error).length > 0)
+    return `${error.reason}: ${count(problemCount(error), 'problem')} in the plugin list${consequence(summary)}`;
   return `${error.reason}: ${error.message}${consequence(summary)}`;
 }
 
@@ -125,10 +125,16 @@ export function explainFailure(error: InstallError): string {
   ].join('; ');
 }
 
-/** The problems of an invalid list, each with file, line and fix; empty for every other failure. */
+/** The problems of a list, each with file, line and fix; empty for every other failure. */
 export function listProblems(error: InstallError): readonly string[] {
   const { problems } = error.details;
-  return error.reason === 'ListInvalid' && Array.isArray(problems) ? problems : [];
+  return REASONS[error.reason].stage === 'configure' && Array.isArray(problems) ? problems : [];
+}
+
+/** How many problems there are; a long list of them is cut by whoever collected it. */
+function problemCount(error: InstallError): number {
+  const { count } = error.details;
+  return typeof count === 'number' ? count : listProblems(error).length;
 }
 
 /** `1.9 MB`: decimal units, as registries and Kubernetes quantities without `i` use them. */
