@@ -19,7 +19,7 @@ const LABEL_WIDTH = 10;
 
 /**
  * At most TERMINATION_BYTES of valid UTF-8, most important first; the first line stands alone. One block for each failure, or one line
- * for each problem of the list, while they fit, then `+N more, see logs`. `redact` removes secrets and sees each line whole.
+ * for each problem of the list, while they fit, then `+N more, see logs`. `redact` (createRedactor) removes secrets and sees each line whole, before it is cut.
  */
 export function terminationMessage(summary: RunSummary, redact: (text: string) => string): string {
   const line: LinePrinter = (text, maxBytes) => clip(redact(escapeText(text)), maxBytes);
@@ -95,11 +95,17 @@ function clip(text: string, maxBytes: number): string {
   return `${result}…`;
 }
 
+/** Fits a `note` event. */
+export interface TerminationNotice {
+  readonly reason: 'TerminationLogUnavailable';
+  readonly text: string;
+}
+
 /**
- * Writes the message; resolves with a warning (`TerminationLogUnavailable`) when that failed, never rejects. The default path is not
+ * Writes the message; resolves with a warning when that failed, never rejects. The default path is not
  * created, and its absence is not worth a warning: outside Kubernetes there is none.
  */
-export async function writeTerminationMessage(path: string, text: string): Promise<string | undefined> {
+export async function writeTerminationMessage(path: string, text: string): Promise<TerminationNotice | undefined> {
   const isDefault = path === DEFAULT_TERMINATION_LOG;
   // A link planted at this path could point at any file; a FIFO without a reader would block the open.
   const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -110,6 +116,8 @@ export async function writeTerminationMessage(path: string, text: string): Promi
   } catch (error) {
     const code = errorCode(error) ?? 'unknown error';
     if (isDefault && code === 'ENOENT') return undefined;
-    return `the termination message could not be written to ${escapeText(path)}: ${code === 'ELOOP' ? 'it is a symbolic link' : code}`;
+    const why = code === 'ELOOP' ? 'it is a symbolic link' : code;
+    const notice = `the termination message could not be written to ${escapeText(path)}: ${why}`;
+    return { reason: 'TerminationLogUnavailable', text: notice };
   }
 }
