@@ -354,6 +354,8 @@ export interface SealedSet {
 export interface SetOutput {
   readonly name: string;
   readonly content: string;
+  /** Goes to the ledger (`LedgerOutput.fingerprint`). */
+  readonly fingerprint?: string;
 }
 
 export interface Staged {

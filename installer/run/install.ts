@@ -1,0 +1,163 @@
+/** A whole installation: lock → repair → reuse or line for each entry → barrier → seal → assemble → commit (docs/architecture.md). */
+import { asInstallError, InstallError } from '../core/errors.ts';
+import type { Settings } from '../core/settings.ts';
+import type { AbsPath, Ledger, Outcome, SealedSet } from '../core/types.ts';
+import { checkInventory } from '../stage/inventory.ts';
+import { commitSet } from '../stage/commit.ts';
+import { readLedger } from '../stage/ledger.ts';
+import { describeOwner } from '../stage/owner.ts';
+import { enterVolume, leaveVolume } from '../stage/recover.ts';
+import { type LockedVolume, openVolume } from '../stage/volume.ts';
+import { outputsOf } from './outputs.ts';
+import { type LineDeps, prepareAll, type Workplace } from './prepare-all.ts';
+import type { RunEnd } from './result.ts';
+import { reuse } from './reuse.ts';
+import { recordOf, seal, type SealRefusal } from './set.ts';
+
+/** What a run knows about its end besides the list and the time. */
+type End = Omit<RunEnd, 'command' | 'list' | 'durationMs'>;
+
+/** Share of the volume that a set may fill when no budget is set: eviction is worse than an error. */
+const USABLE_SHARE = 0.9;
+
+/**
+ * Brings the volume to the state of the list. Never throws: failures of plugins are outcomes, a failure of the volume, the lock, a signal
+ * or the deadline is `runError`. Unless `isDone`, the volume holds exactly what it held before, and nothing else.
+ */
+export async function runInstall(deps: LineDeps, settings: Settings, version: string): Promise<End> {
+  const run = new Installation(deps, settings, `portal-plugin-installer ${version}`);
+  try {
+    const volume = await openVolume(settings.root, settings.stage, 'write');
+    const owner = describeOwner(settings.stage.podUid, deps.clock.now());
+    const { signal, clock, emit } = deps;
+    const deadline = clock.monotonic() + settings.limits.runDeadlineMs;
+    const locked = await enterVolume(volume, owner, { signal, clock, emit, deadline });
+    try {
+      await run.within(locked, owner.run);
+    } finally {
+      const notice = await leaveVolume(locked);
+      if (notice !== undefined) emit({ event: 'note', level: 'warn', text: notice.message, reason: notice.reason });
+    }
+  } catch (thrown) {
+    run.fail(asInstallError(thrown));
+  }
+  return run.end;
+}
+
+class Installation {
+  readonly #deps: LineDeps;
+  readonly #settings: Settings;
+  readonly #tool: string;
+  #end: End;
+
+  constructor(deps: LineDeps, settings: Settings, tool: string) {
+    this.#deps = deps;
+    this.#settings = settings;
+    this.#tool = tool;
+    const outcomes = deps.list.refused.map(({ entry, error }): Outcome => ({
+      entry,
+      ms: 0,
+      status: 'rejected',
+      error,
+    }));
+    this.#end = { outcomes, aborted: [], refusals: [], runError: undefined, isDone: false, removed: [] };
+  }
+
+  get end(): End {
+    return this.#end;
+  }
+
+  fail(runError: InstallError): void {
+    if (!this.#end.isDone) this.#end = { ...this.#end, runError };
+  }
+
+  async within(volume: LockedVolume, runId: string): Promise<void> {
+    // A lock that was taken over ends the run like a signal: two writers would undo each other's work.
+    const signal = AbortSignal.any([this.#deps.signal, volume.lock.lost]);
+    const { ledger, notice } = readLedger(volume);
+    if (notice !== undefined)
+      this.#deps.emit({ event: 'note', level: 'warn', text: notice.message, reason: notice.reason });
+    await this.#prepare(volume, ledger, signal);
+    signal.throwIfAborted();
+    const completedAt = this.#deps.clock.now().toISOString();
+    const identity = { run: runId, set: this.#deps.list.set, completedAt, tool: this.#tool };
+    const set = seal(this.#end.outcomes, this.#deps.list.appConfig, identity);
+    if (isRefused(set)) {
+      this.#end = { ...this.#end, refusals: set };
+      return;
+    }
+    const outputs = await outputsOf(set, ledger, volume.root);
+    const { removed } = await commitSet(set, outputs, volume, signal);
+    this.#end = { ...this.#end, removed, isDone: true };
+    this.#report(set, removed);
+  }
+
+  /** Every entry comes to an outcome: refused by policy, kept, or taken through the line. */
+  async #prepare(volume: LockedVolume, ledger: Ledger | undefined, signal: AbortSignal): Promise<void> {
+    const { list, clock } = this.#deps;
+    const { verifyOnStart } = this.#settings.stage;
+    const isIntact: Parameters<typeof reuse>[1]['isIntact'] = (dir, inventory) => {
+      const verdict = checkInventory(dir, inventory, verifyOnStart);
+      if (!verdict.isIntact) this.#note(`${dir} is fetched again: ${verdict.why}`);
+      return verdict.isIntact;
+    };
+    const refused = new Set(list.refused.map(({ entry }) => entry.index));
+    const kept: Outcome[] = [];
+    const pending = list.entries.filter((entry) => {
+      if (refused.has(entry.index)) return false;
+      const started = clock.monotonic();
+      const ready = reuse(entry, { ledger, root: volume.root, isIntact });
+      if (ready !== undefined)
+        kept.push({ entry, ms: Math.round(clock.monotonic() - started), status: 'ready', ready });
+      return ready === undefined;
+    });
+    const place = workplace(volume, kept, this.#settings.limits.setBytes);
+    const { outcomes, aborted } = await prepareAll(pending, place, { ...this.#deps, signal });
+    const all = [...this.#end.outcomes, ...kept, ...outcomes].sort((a, b) => a.entry.index - b.entry.index);
+    this.#end = { ...this.#end, outcomes: all, aborted };
+  }
+
+  #report(set: SealedSet, removed: readonly string[]): void {
+    const { emit } = this.#deps;
+    for (const dest of removed) emit({ event: 'plugin_removed', dest });
+    for (const ready of set.ready) {
+      const { name, version, dir: dest, integrity, bytes, inventory } = recordOf(ready);
+      const what = { package: ready.entry.package, index: ready.entry.index, name, version, dest };
+      if (ready.state === 'kept') emit({ event: 'plugin_cached', ...what });
+      else {
+        const durationMs = this.#end.outcomes.find(({ entry }) => entry.index === ready.entry.index)?.ms ?? 0;
+        const files = inventory.files;
+        emit({
+          event: 'plugin_installed',
+          ...what,
+          integrity: integrity.join(' '),
+          bytes,
+          files,
+          durationMs,
+          verifyOnly: false,
+        });
+      }
+    }
+  }
+
+  #note(text: string): void {
+    this.#deps.emit({ event: 'note', level: 'info', text });
+  }
+}
+
+function isRefused(set: SealedSet | readonly SealRefusal[]): set is readonly SealRefusal[] {
+  return Array.isArray(set);
+}
+
+function workplace(volume: LockedVolume, kept: readonly Outcome[], setBytes: number): Workplace {
+  const usedBytes = kept.reduce(
+    (sum, one) => sum + (one.status === 'ready' ? recordOf(one.ready).inventory.bytes : 0),
+    0,
+  );
+  return {
+    scratch: volume.scratch as AbsPath,
+    freeBytes: volume.freeBytes,
+    setBytes: setBytes === 0 ? Math.floor(volume.totalBytes * USABLE_SHARE) : setBytes,
+    usedBytes,
+  };
+}
