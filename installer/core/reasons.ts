@@ -179,6 +179,12 @@ export const REASONS = {
     'the server sent a page or text instead of an archive',
     'open the address: it is probably a login or error page',
   ),
+  FileUnreadable: row(
+    'fetch',
+    66,
+    'a local plugin cannot be read',
+    'check that the image holds it as a file or directory and that the user of the init container may read it',
+  ),
   SizeBudgetExceeded: row(
     'fetch',
     74,

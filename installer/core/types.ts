@@ -161,6 +161,8 @@ export interface Reference {
 export interface ParseContext {
   /** Base URL with trailing slash. */
   npmRegistry(packageName: string): URL;
+  /** Whose tarball addresses are rewritten to the registry: `npmjs` (default), `never`, `always` or a host name (`.npmrc`). */
+  readonly npmReplaceRegistryHost?: string;
   isInsecureHost(host: string): boolean;
   /** Directory that `./dir` is relative to. */
   readonly cwd: string;
