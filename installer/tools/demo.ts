@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startOciRegistry } from '../../test/support/oci-registry.ts';
 import { pushArtifact } from '../../test/support/oci-push.ts';
-import { packExample } from '../../test/support/example-plugins.ts';
+import { EXAMPLE_PLUGINS } from '../../examples/plugins/build.ts';
+import { exampleArchive } from '../../test/support/example-archive.ts';
 
 /** values.example.yaml names it, so it cannot be a free port chosen at run time. */
 const REGISTRY_PORT = 47_555;
@@ -20,9 +21,9 @@ async function main(): Promise<number> {
     throw new Error(`cannot start the example registry on 127.0.0.1:${REGISTRY_PORT}; is another program using that port?`, { cause: error });
   });
   try {
-    for (const name of ['hello-backend', 'hello-frontend']) {
-      const archive = await packExample(name);
-      await pushArtifact(registry, { repository: `examples/${name}`, tag: '1.0.0', archive });
+    for (const name of EXAMPLE_PLUGINS) {
+      const target = { origin: registry.origin, repository: `examples/${name}`, tag: '1.0.0' };
+      await pushArtifact(target, await exampleArchive(name));
     }
     await mkdir(join(ROOT, 'dynamic-plugins-root'), { recursive: true });
     return await runInstaller(process.argv.slice(2));
