@@ -313,7 +313,7 @@ export interface LedgerOutput {
   /** sha256 hex of the file's content. */
   readonly sha256: string;
   /** `outputFingerprint` (formats/index.ts) of the set it was assembled from; equal: the file need not be assembled again. */
-  readonly fingerprint?: string;
+  readonly fingerprint?: string | undefined;
 }
 
 export interface Ledger {

@@ -54,7 +54,11 @@ export function planCommit(set: SealedSet, outputs: readonly SetOutput[], volume
   const before = readLedger(volume).ledger;
   const ledger: Ledger = {
     ...set.ledger,
-    outputs: outputs.map(({ name, content }) => ({ name, sha256: sha256(content) })),
+    outputs: outputs.map(({ name, content, fingerprint }) => ({
+      name,
+      sha256: sha256(content),
+      ...(fingerprint === undefined ? {} : { fingerprint }),
+    })),
   };
   if (before?.run === ledger.run) {
     throw new InstallError('Internal', `run ${ledger.run} is already on the volume, a run id may be used once`);
