@@ -6,8 +6,8 @@ import { integrityOf } from '../core/integrity.ts';
 import type { AbsPath, Computed, HashAlgorithm } from '../core/types.ts';
 import { storageError } from './storage-errors.ts';
 
-/** Sockets deliver 64 KiB at most; a quarter of the system calls is measurably cheaper, more changes nothing. */
-const BATCH_BYTES = 256 * 1024;
+/** Sockets deliver 64 KiB at most. 512 KiB saves a tenth of the CPU time against 128 KiB; 2 MiB saves nothing more and costs memory. */
+const BATCH_BYTES = 512 * 1024;
 
 /**
  * The scratch file of a download: what is appended is counted, hashed and written in one pass, one batch ahead of the disk. Everything
