@@ -1,3 +1,6 @@
+/** Where npm packages come from unless `.npmrc` says otherwise. */
+export const PUBLIC_NPM_REGISTRY = 'https://registry.npmjs.org/';
+
 /** The logical source of a reference, parsed; `allowedSources` and redirects compare these and never raw strings. */
 export type Origin =
   | { readonly scheme: 'oci'; readonly host: string; readonly port: number; readonly segments: readonly string[] }

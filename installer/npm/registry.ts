@@ -1,9 +1,9 @@
 /** One request to an npm registry: the packument of a package. */
 import type { Context, HttpResponse, UrlCredential } from '../core/context.ts';
 import { InstallError } from '../core/errors.ts';
+import { PUBLIC_NPM_REGISTRY } from '../core/origin.ts';
 import { escapeText, redactUrl } from '../core/redact.ts';
 import { readPackument, type Packument } from './packument.ts';
-import { PUBLIC_REGISTRY } from './tarball-url.ts';
 
 export interface FetchedPackument {
   readonly packument: Packument;
@@ -144,7 +144,7 @@ function packageNotFound({ name, url, status, credential, said }: Refusal): Inst
 
 function notFoundFix(name: string, url: URL, credential: UrlCredential | undefined): string {
   const scope = /^@[^/]+/.exec(name)?.[0];
-  if (url.host === new URL(PUBLIC_REGISTRY).host && scope !== undefined) {
+  if (url.host === new URL(PUBLIC_NPM_REGISTRY).host && scope !== undefined) {
     return `check the spelling; if ${scope} lives in another registry, add ${scope}:registry=https://HOST/ to .npmrc`;
   }
   if (credential?.authorization !== undefined) {

@@ -1,9 +1,7 @@
 /** Where the tarball of a version is (docs/sources.md, "npm", step 5). Pure. */
 import { InstallError } from '../core/errors.ts';
+import { PUBLIC_NPM_REGISTRY } from '../core/origin.ts';
 import { redactUrl } from '../core/redact.ts';
-
-/** The public npm registry: registries that mirror it often pass its tarball addresses on unchanged. */
-export const PUBLIC_REGISTRY = 'https://registry.npmjs.org/';
 
 export interface TarballQuestion {
   /** `dist.tarball` as the registry wrote it, possibly relative. */
@@ -44,7 +42,8 @@ function parse({ tarball, packumentUrl, registry }: TarballQuestion): URL {
 function isReplaced(url: URL, { registry, replaceHost }: TarballQuestion): boolean {
   if (url.host === registry.host || replaceHost === 'never') return false;
   if (replaceHost === 'always') return true;
-  return url.hostname === (replaceHost === 'npmjs' ? new URL(PUBLIC_REGISTRY).hostname : replaceHost.toLowerCase());
+  // Mirrors of the public registry often pass its tarball addresses on unchanged.
+  return url.hostname === (replaceHost === 'npmjs' ? new URL(PUBLIC_NPM_REGISTRY).hostname : replaceHost.toLowerCase());
 }
 
 /** Keeps the registry's base path, which npm itself lost (npm/cli issue 8319: every tarball behind Artifactory was a 404). */
