@@ -13,9 +13,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY LICENSE ./
 COPY installer ./installer
 RUN npm run build
-RUN npm sbom --sbom-format cyclonedx --omit dev --omit optional > dist/sbom.cdx.json && cp LICENSE dist/LICENSE
 # Runs the program at the path, with the flags and as the user it will have: Node looks compiled code up by all three.
-RUN mkdir -p /app /cache && cp -R dist/. /app/ && chown 65532:65532 /cache
+RUN mkdir -p /app /cache && cp -R dist/. LICENSE /app/ && chown 65532:65532 /cache
 ARG NODE_HEAP
 ENV NODE_OPTIONS=${NODE_HEAP}
 USER 65532:65532

@@ -1,11 +1,12 @@
 /**
- * Bundles the program: `dist/portal-plugins.mjs`, late-loaded chunks in `dist/chunks/`, and the licences of everything inside.
+ * Bundles the program: `dist/portal-plugins.mjs`, late-loaded chunks in `dist/chunks/`, the licences of everything inside and its SBOM.
  * Unminified, so that stack traces stay readable; minifying saves bytes but no time (docs/performance.md, "Start-up").
  */
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Metafile } from 'esbuild';
+import { readManifest, sbomOf } from './sbom.ts';
 
 export interface BuildOptions {
   /** Absolute. */
@@ -26,6 +27,7 @@ export interface BuiltFile {
 
 export const ENTRY_NAME = 'portal-plugins';
 const LICENCES_FILE = 'THIRD-PARTY-LICENSES.txt';
+const SBOM_FILE = 'sbom.cdx.json';
 
 /** CommonJS dependencies ask for Node's own modules with `require`, which an ES module does not have. */
 const REQUIRE_BANNER = [
@@ -58,6 +60,7 @@ export async function buildBundle(options: BuildOptions): Promise<readonly Built
   const files = describe(metafile, options);
   const packages = [...new Set(files.flatMap((file) => file.packages))].sort();
   await writeFile(join(options.outDir, LICENCES_FILE), await licencesOf(packages, options.projectDir));
+  await writeFile(join(options.outDir, SBOM_FILE), await sbomOf(packages, options.projectDir));
   return files;
 }
 
@@ -102,18 +105,11 @@ async function licencesOf(packages: readonly string[], projectDir: string): Prom
 }
 
 async function licenceOf(directory: string): Promise<string> {
-  const manifest = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as PackageManifest;
-  if (typeof manifest.license !== 'string') throw new Error(`${manifest.name} in the bundle names no licence`);
+  const manifest = await readManifest(directory);
   const names = (await readdir(directory)).filter((name) => /^(?:licen[cs]e|notice|copying)/i.test(name)).sort();
   const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
   const title = `${manifest.name} ${manifest.version} (${manifest.license})`;
   return [title, ...texts.map((text) => text.trim())].join('\n\n');
-}
-
-interface PackageManifest {
-  readonly name: string;
-  readonly version: string;
-  readonly license?: unknown;
 }
 
 async function main(): Promise<void> {

@@ -88,21 +88,19 @@ export interface MeasuredRun extends CommandResult {
 /** As `runContainer`, and reads the cgroup's own high-water mark while the container lives. */
 export async function measureContainer(options: ContainerOptions): Promise<MeasuredRun> {
   const container = startContainer(options);
+  const end = new AbortController();
+  void container.ended.finally(() => end.abort());
+  const id = await waitForId(container.name, end.signal);
   let peakMemoryBytes = 0;
-  let hasEnded = false;
-  void container.ended.finally(() => {
-    hasEnded = true;
-  });
-  const id = await waitForId(container.name, () => hasEnded);
-  while (!hasEnded) {
+  while (!end.signal.aborted) {
     peakMemoryBytes = Math.max(peakMemoryBytes, await highWaterMark(id));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return { ...(await container.ended), peakMemoryBytes };
 }
 
-async function waitForId(name: string, hasEnded: () => boolean): Promise<string> {
-  while (!hasEnded()) {
+async function waitForId(name: string, end: AbortSignal): Promise<string> {
+  while (!end.aborted) {
     const found = await run('podman', ['inspect', '--format', '{{.Id}}', name]);
     if (found.code === 0) return found.stdout.trim();
   }
