@@ -120,7 +120,7 @@ export function explainFailure(error: InstallError): string {
   const cause = causeOf(error);
   return [
     error.message + (values.length === 0 ? '' : `: ${values.join(', ')}`),
-    ...(cause === undefined ? [] : [`cause: ${cause}`]),
+    ...(cause === undefined || error.message.includes(cause) ? [] : [`cause: ${cause}`]),
     `fix: ${error.fix}`,
   ].join('; ');
 }

@@ -34,7 +34,7 @@ type LinePrinter = (text: string, maxBytes: number) => string;
 
 function body(summary: RunSummary, room: number, line: LinePrinter): readonly string[] {
   const deciding = decidingFailure(summary);
-  const problems = deciding === undefined ? [] : listProblems(deciding.error);
+  const problems = deciding === undefined || deciding.entry !== undefined ? [] : listProblems(deciding.error);
   if (problems.length > 0)
     return fill(
       problems.map((problem) => [[line(problem, 300)]]),
