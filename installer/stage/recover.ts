@@ -7,7 +7,7 @@ import type { Owner } from './owner.ts';
 import { stageError } from './stage-errors.ts';
 import { removeIfEmpty, removeTree } from './trees.ts';
 import { settle, type Settled } from './undo.ts';
-import type { LockedVolume, Volume } from './volume.ts';
+import type { Lock, LockedVolume, Volume } from './volume.ts';
 
 /**
  * Waits for the volume (`acquireLock` has the reasons), then brings it to a known state: an unfinished commit is taken back, scratch
@@ -25,8 +25,9 @@ export async function enterVolume(volume: Volume, self: Owner, ctx: LockContext)
     if (found !== 'nothing') ctx.emit({ event: 'note', level: 'info', text: FOUND_TEXT[found] });
     return { ...locked, found };
   } catch (thrown) {
+    const lost = whyLost(lock);
     await leaveVolume(locked);
-    throw stageError(thrown, 'repair what a killed run left on the volume');
+    throw lost ?? stageError(thrown, 'repair what a killed run left on the volume');
   }
 }
 
@@ -40,18 +41,31 @@ export async function leaveVolume(volume: LockedVolume): Promise<InstallError | 
   try {
     await settle(volume);
     files.rename(scratch, paths.gone);
+  } catch (thrown) {
+    // Lost: the new holder has removed, or will remove, all that was ours.
+    return whyLost(lock) === undefined ? cleanupFailed(paths.working, thrown) : undefined;
+  } finally {
     lock.stop();
+  }
+  try {
     removeIfEmpty(files, paths.lock);
     const isGone = await removeTree(files, paths.gone);
     // Not empty: another installer waits or works there.
     removeIfEmpty(files, paths.working);
     return isGone ? undefined : cleanupFailed(paths.gone, undefined);
   } catch (thrown) {
-    // Lost: the new holder has removed, or will remove, all that was ours.
-    if (errorCode(thrown) === 'ENOENT' && files.stat(scratch) === undefined) return undefined;
-    return cleanupFailed(paths.working, thrown);
-  } finally {
-    lock.stop();
+    return cleanupFailed(paths.gone, thrown);
+  }
+}
+
+/** LockBusy when another installer took over: then that is why paths of this run were missing. */
+function whyLost(lock: Lock): InstallError | undefined {
+  try {
+    lock.assertHeld();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof InstallError) return thrown.reason === 'LockBusy' ? thrown : undefined;
+    throw thrown;
   }
 }
 
