@@ -5,7 +5,7 @@
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import { readManifest, sbomOf } from './sbom.ts';
 
 export interface BuildOptions {
@@ -54,6 +54,7 @@ export async function buildBundle(options: BuildOptions): Promise<readonly Built
     target: 'node24',
     banner: { js: REQUIRE_BANNER },
     legalComments: 'inline',
+    plugins: [versionOnly(options.projectDir)],
     metafile: true,
     logLevel: 'warning',
   });
@@ -62,6 +63,20 @@ export async function buildBundle(options: BuildOptions): Promise<readonly Built
   await writeFile(join(options.outDir, LICENCES_FILE), await licencesOf(packages, options.projectDir));
   await writeFile(join(options.outDir, SBOM_FILE), await sbomOf(packages, options.projectDir));
   return files;
+}
+
+/** Of the project's own package.json the program knows its version; scripts and development dependencies stay out. */
+function versionOnly(projectDir: string): Plugin {
+  return {
+    name: 'version-only',
+    setup({ onLoad }) {
+      onLoad({ filter: /[/\\]package\.json$/ }, async ({ path }) => {
+        if (path !== join(projectDir, 'package.json')) return undefined;
+        const { version } = await readManifest(projectDir);
+        return { contents: JSON.stringify({ version }), loader: 'json' };
+      });
+    },
+  };
 }
 
 /** Every file that `path` needs before its first line runs, itself included. */
