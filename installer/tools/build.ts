@@ -69,8 +69,8 @@ export async function buildBundle(options: BuildOptions): Promise<readonly Built
 function versionOnly(projectDir: string): Plugin {
   return {
     name: 'version-only',
-    setup({ onLoad }) {
-      onLoad({ filter: /[/\\]package\.json$/ }, async ({ path }) => {
+    setup: (hooks) => {
+      hooks.onLoad({ filter: /[/\\]package\.json$/ }, async ({ path }) => {
         if (path !== join(projectDir, 'package.json')) return undefined;
         const { version } = await readManifest(projectDir);
         return { contents: JSON.stringify({ version }), loader: 'json' };
