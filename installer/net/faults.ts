@@ -1,5 +1,7 @@
 /** Codes of sockets, TLS and undici, classified once; nothing else in the program looks at them. */
 
+import { errors } from 'undici';
+
 /** What went wrong below HTTP. */
 export interface Fault {
   readonly kind: 'dns' | 'tls' | 'connection' | 'unknown';
@@ -34,6 +36,7 @@ const CONNECTION: Readonly<Record<string, Row>> = {
   UND_ERR_SOCKET: ['the other side closed the connection', 'connection_closed'],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['the body is shorter than announced', 'content_length_mismatch'],
   UND_ERR_INFO: ['the connection ended', 'connection_closed'],
+  ERR_STREAM_PREMATURE_CLOSE: ['the connection ended', 'connection_closed'],
 };
 
 const DNS: Readonly<Record<string, readonly [text: string, isTransient: boolean]>> = {
@@ -72,12 +75,21 @@ const TLS: Readonly<Record<string, readonly [text: string, fix?: string]>> = {
   EPROTO: ['the TLS handshake failed'],
 };
 
+/** Mistakes in calling undici: bugs of this program. Its other errors are about the peer. */
+const MISUSE: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_INVALID_RETURN_VALUE',
+  'UND_ERR_NOT_SUPPORTED',
+]);
+
 /** Classifies anything a socket, TLS or undici threw, by the first known code of the error, its parts and its causes. */
 export function faultOf(thrown: unknown): Fault {
   for (const code of codesOf(thrown)) {
     const fault = classify(code);
     if (fault !== undefined) return fault;
   }
+  // undici 8 has no code for an answer that is not HTTP: https://github.com/nodejs/undici, lib/dispatcher/client-h1.js, createError.
+  if (thrown instanceof errors.HTTPParserError) return notHttp('http_invalid');
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return { kind: 'unknown', code: undefined, isTransient: false, text };
 }
@@ -92,10 +104,16 @@ function classify(code: string): Fault | undefined {
   if (dns !== undefined) return { kind: 'dns', code, isTransient: dns[1], text: `${dns[0]} (${code})` };
   const tls = TLS[code];
   if (tls !== undefined) return tlsFault(code, tls[0], tls[1]);
-  if (code.startsWith('HPE_'))
-    return { kind: 'connection', code, isTransient: true, text: `the answer is not valid HTTP (${code})` };
+  if (code.startsWith('HPE_')) return notHttp(code);
   if (code.startsWith('ERR_SSL_')) return tlsFault(code, 'the TLS handshake failed', handshakeFix(code));
+  if (code.startsWith('UND_ERR_') && !MISUSE.has(code)) {
+    return { kind: 'connection', code, isTransient: false, text: `the answer cannot be used (${code})` };
+  }
   return undefined;
+}
+
+function notHttp(code: string): Fault {
+  return { kind: 'connection', code, isTransient: true, text: `the answer is not valid HTTP (${code})` };
 }
 
 function tlsFault(code: string, text: string, fix: string | undefined): Fault {

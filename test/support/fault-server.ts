@@ -13,6 +13,8 @@ export interface SeenRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** The client's port: one for each connection. */
+  readonly port: number | undefined;
 }
 
 export interface FaultServer {
@@ -54,7 +56,13 @@ export async function startFaultServer(
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { method = '', url = '', headers } = request;
-      seen.push({ method, path: url, headers, body: Buffer.concat(chunks).toString() });
+      seen.push({
+        method,
+        path: url,
+        headers,
+        body: Buffer.concat(chunks).toString(),
+        port: request.socket.remotePort,
+      });
       (behaviours[Math.min(count, behaviours.length - 1)] ?? status(404))(request, response);
     });
   };

@@ -39,6 +39,7 @@ describe('a fault below HTTP', () => {
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'TlsFailed'],
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'TlsFailed'],
     ['EPROTO', 'TlsFailed'],
+    ['UND_ERR_HEADERS_OVERFLOW', 'RegistryUnavailable'],
     ['UND_ERR_INVALID_ARG', 'Internal'],
   ])('%s is %s and not transient', (code, reason) => {
     const error = requestError(coded(code), URL_WITH_SECRET);
