@@ -101,7 +101,8 @@ function notFound(packument: Packument, wanted: Wanted): InstallError {
 function nearby(versions: readonly string[], wanted: Wanted): readonly string[] {
   const sorted = versions.filter((version) => semver.valid(version, true) !== null);
   sorted.sort((a, b) => semver.rcompare(a, b, true));
-  const at = wanted.type === 'version' ? sorted.findIndex((one) => semver.lt(one, wanted.value, true)) : 0;
+  const isExact = wanted.type === 'version' && semver.valid(wanted.value, true) !== null;
+  const at = isExact ? sorted.findIndex((one) => semver.lt(one, wanted.value, true)) : 0;
   const middle = at === -1 ? sorted.length : at;
   const start = Math.max(0, Math.min(middle - Math.floor(LISTED / 2), sorted.length - LISTED));
   return sorted.slice(start, start + LISTED).map(printable);

@@ -1,4 +1,5 @@
 /** Where the tarball of a version is (docs/sources.md, "npm", step 5). Pure. */
+import { isIP } from 'node:net';
 import { InstallError } from '../core/errors.ts';
 import { PUBLIC_NPM_REGISTRY } from '../core/origin.ts';
 import { redactUrl } from '../core/redact.ts';
@@ -18,12 +19,17 @@ export interface TarballQuestion {
 /**
  * Address to download from: `dist.tarball`, never built from the name. Rewritten to the registry's base path where it points to the
  * public registry and the registry is another; lifted to https where it differs from the registry by scheme only. Throws RedirectRefused
- * for other plain http, userinfo and further schemes, UnexpectedContent when there is no address.
+ * for other plain http, userinfo, further schemes and foreign IP addresses, UnexpectedContent when there is no address.
  */
 export function tarballUrl(question: TarballQuestion): URL {
   const url = parse(question);
   if (url.username !== '' || url.password !== '') throw refused(question, url, 'it holds credentials');
   const rebuilt = isReplaced(url, question) ? rebuild(url, question.registry) : lift(url, question.registry);
+  // A record that names 169.254.169.254 or a pod by its address wants something from inside; storage has names.
+  const isAddress = isIP(rebuilt.hostname.replace(/^\[|\]$/g, '')) !== 0;
+  if (isAddress && rebuilt.host !== question.registry.host && !question.isInsecureHost(rebuilt.host)) {
+    throw refused(question, url, "it is on a bare address that is not the registry's own");
+  }
   if (rebuilt.protocol === 'https:') return rebuilt;
   if (rebuilt.protocol !== 'http:') throw refused(question, url, 'it is neither https nor http');
   if (question.isInsecureHost(rebuilt.host)) return rebuilt;
