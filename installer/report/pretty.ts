@@ -13,16 +13,19 @@ import { factsOf, formatBytes, formatDuration, headline, listProblems, orderedFa
 const MAX_FAILURE_BLOCKS = 20;
 /** Columns assumed when the output is no terminal: tables stay readable in a file. */
 const DEFAULT_COLUMNS = 120;
+const DEFAULT_ROWS = 24;
 
 /** Off a terminal: the same lines without colour, cursor movement and progress. */
 export function createPrettySink(settings: LogSettings, parts: ReporterParts): Sink {
   const { stdout, clock } = parts.io;
   const isTerminal = stdout.isTTY === true;
+  // A pseudo-terminal whose size nobody set says 0.
+  const columns = (): number => stdout.columns || DEFAULT_COLUMNS;
   const paint = createPaint(settings.color && isTerminal);
   const live = createLiveArea({
     isTerminal,
-    columns: () => stdout.columns ?? DEFAULT_COLUMNS,
-    rows: () => stdout.rows ?? 24,
+    columns,
+    rows: () => stdout.rows || DEFAULT_ROWS,
     monotonic: () => clock.monotonic(),
     write: parts.write,
     redact: parts.redact,
@@ -34,9 +37,8 @@ export function createPrettySink(settings: LogSettings, parts: ReporterParts): S
     },
     end(summary) {
       live.close();
-      const columns = stdout.columns ?? DEFAULT_COLUMNS;
       const clean = { ...summary, rows: summary.rows.map((row) => redactRow(row, parts.redact)) };
-      const lines = [...closing(clean, paint, columns)].map((line) => `${parts.redact(line)}\n`);
+      const lines = [...closing(clean, paint, columns())].map((line) => `${parts.redact(line)}\n`);
       parts.write(lines.join(''));
     },
   };

@@ -75,6 +75,14 @@ describe.each(FORMATS)('%s', (format) => {
   });
 });
 
+test.each(FORMATS)('%s writes format specifiers in a text as they are', async (format) => {
+  const stdout = memoryStream();
+  const reporter = await reporterOn(stdout, format);
+  reporter.emit({ event: 'note', level: 'warn', text: '100%% %s %d %j %o' });
+  await reporter.finish(summaryOf());
+  expect(stdout.text()).toContain('100%% %s %d %j %o');
+});
+
 describe.each(['logfmt', 'json'] as const)('%s', (format) => {
   test('completed is the last line', async () => {
     const stdout = memoryStream();

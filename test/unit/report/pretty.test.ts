@@ -13,9 +13,11 @@ interface Terminal {
 }
 
 async function terminal(
-  options: { columns?: number; color?: boolean; secrets?: readonly string[] } = {},
+  options: { columns?: number; rows?: number; color?: boolean; secrets?: readonly string[] } = {},
 ): Promise<Terminal> {
-  const stdout = memoryStream(options.columns === undefined ? undefined : { columns: options.columns });
+  const stdout = memoryStream(
+    options.columns === undefined ? undefined : { columns: options.columns, rows: options.rows ?? 24 },
+  );
   const clock = manualClock();
   const io = { stdout, clock, set: () => SET, secrets: () => options.secrets ?? [] };
   return {
@@ -90,6 +92,13 @@ describe('on a terminal', () => {
     const lines = screenAfter(stdout.text(), 40);
     expect(lines.length).toBeLessThanOrEqual(9);
     expect(lines.at(-2)).toBe('  … and 43 more');
+  });
+
+  test('a pseudo-terminal without a size is treated as one of usual size', async () => {
+    const { reporter, stdout } = await terminal({ columns: 0, rows: 0 });
+    reporter.emit(started(0));
+    reporter.emit(started(1));
+    expect(screenAfter(stdout.text(), 120)).toEqual(['  start    npm:plugin-0', '  start    npm:plugin-1', '']);
   });
 
   test('nothing of the live area stays behind', async () => {
