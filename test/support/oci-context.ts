@@ -1,8 +1,12 @@
 /** A Context that speaks real HTTP to registries on loopback, and what a test does with it. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { hostMatcher } from '../../installer/config/insecure-hosts.ts';
 import type { CredentialProvider, OciCredential } from '../../installer/core/context.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../installer/core/limits.ts';
-import type { Entry, Part, Pinned } from '../../installer/core/types.ts';
+import type { AbsPath, Entry, Part, Pinned } from '../../installer/core/types.ts';
+import { downloadPart } from '../../installer/net/download.ts';
 import { ociSource } from '../../installer/sources/oci.ts';
 import { instantClock } from './clock.ts';
 import { testContext, type ContextOverrides, type TestContext } from './context.ts';
@@ -14,7 +18,8 @@ export interface OciContextOptions {
   readonly hosts: readonly string[];
   /** Where redirects may lead although it is loopback. */
   readonly redirectHosts?: readonly string[];
-  readonly credentials?: readonly OciCredential[];
+  /** The same candidates for every repository, or a provider. */
+  readonly credentials?: readonly OciCredential[] | CredentialProvider;
   readonly options?: ContextOverrides['options'];
   readonly limits?: Partial<Limits>;
   readonly signal?: AbortSignal;
@@ -35,11 +40,15 @@ export function ociContext(options: OciContextOptions): OciContext {
     clock,
     http,
     limits,
-    credentials: credentialsOf(options.credentials ?? []),
+    credentials: providerOf(options.credentials ?? []),
     options: { isInsecureHost: hostMatcher(options.hosts), authRealms: options.hosts, ...options.options },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   return Object.assign(ctx, { [Symbol.asyncDispose]: async () => http.close() });
+}
+
+function providerOf(credentials: readonly OciCredential[] | CredentialProvider): CredentialProvider {
+  return 'oci' in credentials ? credentials : credentialsOf(credentials);
 }
 
 /** The same candidates for every repository. */
@@ -70,6 +79,29 @@ export function ociReference(text: string): Entry['reference'] {
 export async function resolveOci(text: string, ctx: OciContext, overrides: Partial<Entry> = {}): Promise<Pinned> {
   const entry = ociEntry(text, overrides);
   return entry.reference.resolve(entry, ctx);
+}
+
+/** What fetching a reference came to: every part downloaded, hashed and checked against its descriptor as in the line. */
+export interface FetchedReference {
+  readonly pinned: Pinned;
+  readonly parts: readonly Buffer[];
+}
+
+/** Resolves and downloads in a directory of its own, which is gone afterwards. */
+export async function fetchOci(text: string, ctx: OciContext): Promise<FetchedReference> {
+  const directory = await mkdtemp(join(tmpdir(), 'oci-fetch-'));
+  try {
+    const pinned = await resolveOci(text, ctx);
+    const parts: Buffer[] = [];
+    for (const [at, part] of pinned.parts.entries()) {
+      const path = join(directory, `archive-${at}`) as AbsPath; // tmpdir is absolute
+      await downloadPart(part, { path, algorithms: ['sha512'] }, ctx);
+      parts.push(await readFile(path));
+    }
+    return { pinned, parts };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 /** All bytes of a part, from the start, in one attempt. */
