@@ -1,4 +1,5 @@
 /** `allowedSources`: patterns parsed at start-up, compared with parsed origins; never raw strings (docs/sources.md, "Allowed sources"). Pure. */
+import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { type Origin, urlOrigin } from '../core/origin.ts';
 import { parseAuthority } from '../oci/authority.ts';
@@ -39,7 +40,7 @@ export function parsePattern(text: string): Pattern | PatternFault {
 }
 
 /** Whether a pattern admits an origin: scheme, host and port equal, path segments a prefix. */
-export function matches(pattern: Pattern, origin: Origin): boolean {
+function matches(pattern: Pattern, origin: Origin): boolean {
   if (pattern.scheme === 'npm') return origin.scheme === 'npm' && matchesNpm(pattern, origin);
   if (origin.scheme === 'npm' || origin.scheme === 'file' || origin.scheme !== pattern.scheme) return false;
   return (
@@ -91,7 +92,8 @@ function parseOciPattern(authorityText: string, rest: string): Pattern | Pattern
   const isWildcard = authorityText.startsWith('*.');
   const authority = parsePatternHost(isWildcard ? authorityText.slice(2) : authorityText, 443);
   if ('fault' in authority) return authority;
-  if (isWildcard && /^[[\d]/.test(authority.host)) return fault('an address has no subdomains', 'name the host');
+  if (isWildcard && isIP(authority.host.replace(/^\[|\]$/g, '')) !== 0)
+    return fault('an address has no subdomains', 'name the host');
   const segments = ociSegments(withoutTail(rest));
   if ('fault' in segments) return segments;
   const host = HUB_ALIASES.has(authority.host) ? 'docker.io' : authority.host;

@@ -12,7 +12,7 @@ export type FoundList =
   | { readonly kind: 'values'; readonly sources: readonly [TextSource, ...TextSource[]] };
 
 /** Own place, Butler Portal's, RHDH's (relative to the working directory). */
-export const WELL_KNOWN_PLACES: readonly string[] = [
+const WELL_KNOWN_PLACES: readonly string[] = [
   '/etc/portal-plugins/dynamic-plugins.yaml',
   '/etc/butler-portal/dynamic-plugins.yaml',
   './dynamic-plugins.yaml',

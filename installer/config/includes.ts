@@ -130,7 +130,7 @@ class Includer {
 
   #merge(raw: RawEntry, key: PluginKey, base: Keyed): RawEntry {
     const text = overriddenPackage(key, base);
-    this.#refuseForeignPin(raw, text, base);
+    if (!key.inherits && key.version !== base.version) this.#refuseForeignPin(raw, base);
     const entries = new Map<string, MapEntry>(base.raw.node.entries);
     // `disabled: true` below `enabled: true` would be both; the upper file decides in either spelling.
     if (raw.node.entries.has('enabled') || raw.node.entries.has('disabled')) {
@@ -144,14 +144,9 @@ class Includer {
   }
 
   /** An included pin is of the included version: it must not be read as the pin of another one. */
-  #refuseForeignPin(raw: RawEntry, text: string, base: Keyed): void {
+  #refuseForeignPin(raw: RawEntry, base: Keyed): void {
     const pin = base.raw.node.entries.get('integrity');
-    if (
-      text === overriddenPackage({ ...base, inherits: true }, base) ||
-      pin === undefined ||
-      raw.node.entries.has('integrity')
-    )
-      return;
+    if (pin === undefined || raw.node.entries.has('integrity')) return;
     this.#ctx.problems.add({
       reason: 'IntegrityMissing',
       mark: raw.node.entries.get('package')?.value.mark ?? raw.node.mark,

@@ -10,6 +10,8 @@ export interface PluginKey {
   readonly text: string;
   /** Identity of the reference; the text itself where it does not parse (that is reported elsewhere). */
   readonly identity: string;
+  /** Canonical spelling with version, without `!PATH`: equal for entries that mean the same bytes. */
+  readonly version: string;
   /** Set for OCI references. */
   readonly oci: OciKey | undefined;
   /** The version is to be taken from the overridden entry. */
@@ -30,8 +32,9 @@ export function pluginKey(text: string, ctx: ParseContext): PluginKey {
   const inherits = text.startsWith('oci://') && INHERIT.test(text);
   // Without tag the reference parses: `{{inherit}}` is no tag of the grammar.
   const reference = tryParse(inherits ? text.replace(INHERIT, '') : text, ctx);
-  if (reference === undefined) return { text, identity: text, oci: undefined, inherits };
-  return { text, identity: reference.identity, oci: ociKey(reference.origin, text), inherits };
+  if (reference === undefined) return { text, identity: text, version: text, oci: undefined, inherits };
+  const version = reference.text.replace(/!.*$/s, '');
+  return { text, identity: reference.identity, version, oci: ociKey(reference.origin, text), inherits };
 }
 
 /**

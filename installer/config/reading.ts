@@ -3,7 +3,7 @@ import type { Mark, MapEntry, TextSource } from './nodes.ts';
 import { type Problems, quoted } from './problems.ts';
 
 /** Deeper documents are attacks on recursive code; real app-config is below 20. */
-export const MAX_DEPTH = 100;
+const MAX_DEPTH = 100;
 /** After so many problems a document is not read further. */
 const MAX_PROBLEMS = 200;
 /** An object with one of these as an own key turns a naive merge further on into prototype pollution. */
@@ -16,6 +16,8 @@ export class StopReading extends Error {}
 export class Reading {
   readonly source: TextSource;
   readonly problems: Problems;
+  /** What is read now was read before, behind its anchor: its faults are known. Set by the reader of aliases. */
+  isRepeat = false;
   readonly #trail: (string | number)[] = [];
 
   constructor(source: TextSource, problems: Problems) {
@@ -39,17 +41,22 @@ export class Reading {
   }
 
   report(offset: number, what: string, fix: string): void {
-    this.problems.add({ reason: 'ListInvalid', mark: this.mark(offset), path: formatPath(this.#trail), what, fix });
+    if (this.isRepeat) return;
+    this.#add(offset, what, fix);
     if (this.problems.count >= MAX_PROBLEMS) throw new StopReading();
   }
 
   warn(offset: number, text: string): void {
-    this.problems.warn(this.mark(offset), formatPath(this.#trail), text);
+    if (!this.isRepeat) this.problems.warn(this.mark(offset), formatPath(this.#trail), text);
   }
 
   stop(offset: number, what: string, fix: string): never {
-    this.report(offset, what, fix);
+    this.#add(offset, what, fix);
     throw new StopReading();
+  }
+
+  #add(offset: number, what: string, fix: string): void {
+    this.problems.add({ reason: 'ListInvalid', mark: this.mark(offset), path: formatPath(this.#trail), what, fix });
   }
 
   /** Reports a key that stands in its map already or is dangerous; the first one wins. Linear, unlike the check of `yaml`. */

@@ -24,8 +24,10 @@ export function validate({ schema, node, trail }: Subject, problems: Problems): 
   for (const issue of result.error.issues) {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) {
-        atFault.add(String(path[0] ?? key));
+      for (const key of issue.keys) atFault.add(String(path[0] ?? key));
+      const other = trail.length + path.length === 0 ? issue.keys.find((key) => OTHER_DOCUMENTS.has(key)) : undefined;
+      // One word about a document of another kind says more than one about each of its keys.
+      for (const key of other === undefined ? issue.keys : [other]) {
         reportUnknown({ schema, node, trail }, [...path, key], problems);
       }
       continue;
@@ -47,16 +49,21 @@ function reportUnknown({ schema, node, trail }: Subject, path: Steps, problems: 
   const mark = keyMarkAt(node, parent, key);
   const what = `unknown key ${quoted(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
   const fix =
-    misplaced(key, trail) ?? (near === undefined ? `remove it; known are ${known.join(', ')}` : `write ${near}`);
+    (trail.length + parent.length === 0 ? OTHER_DOCUMENTS.get(key) : undefined) ??
+    (near === undefined ? `remove it; known are ${known.join(', ')}` : `write ${near}`);
   problems.add({ reason: 'ListInvalid', mark, path: formatPath([...trail, ...parent]), what, fix });
 }
 
-/** Keys that show that the whole document is of another kind. */
-function misplaced(key: string, trail: Steps): string | undefined {
-  if (trail.length > 0) return undefined;
-  if (key === 'dynamicPlugins' || key === 'global') return 'this is a file of Helm values: pass it with --values';
-  if (key === 'apiVersion' || key === 'data') return 'this is a Kubernetes object: pass the list that stands inside it';
-  return undefined;
+/** Root keys that show that the whole document is of another kind, and what to do then. */
+const OTHER_DOCUMENTS: ReadonlyMap<string, string> = new Map([
+  ['dynamicPlugins', 'this is a file of Helm values: pass it with --values'],
+  ['global', 'this is a file of Helm values: pass it with --values'],
+  ['apiVersion', 'this is a Kubernetes object: pass the list that stands inside it'],
+]);
+
+/** Whether an unknown root key says what became of `plugins`, so that its absence need not be reported as well. */
+export function explainsMissingPlugins(key: string): boolean {
+  return OTHER_DOCUMENTS.has(key) || nearest(key, ['plugins']) !== undefined;
 }
 
 function keyMarkAt(node: MapNode, parent: Steps, key: string): Mark {

@@ -29,8 +29,6 @@ export const entrySchema = z
   })
   .meta({ id: 'entry' });
 
-export type WireEntry = z.infer<typeof entrySchema>;
-
 const globals = {
   continueOnError: flag('global failure policy, default false'),
   allowedSources: z
@@ -48,7 +46,7 @@ const globals = {
 export const wireSchema = z.strictObject({ ...globals, plugins: z.array(entrySchema).optional() });
 
 /** An included file: what it lists counts, policy stays with the including file. */
-export const includedSchema = z.strictObject({ includes: globals.includes, plugins: z.array(entrySchema).optional() });
+const includedSchema = z.strictObject({ includes: globals.includes, plugins: z.array(entrySchema).optional() });
 
 const secretRef = (what: string): z.ZodOptional<z.ZodObject> =>
   z.strictObject({ existingSecret: z.string().optional(), key: z.string().optional() }).optional().describe(what);

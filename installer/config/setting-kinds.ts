@@ -1,15 +1,7 @@
 /** What a setting's text may look like: one constructor per kind, so that a row of the table states only what is its own. */
-export type CommandName = 'install' | 'verify' | 'plan' | 'pin' | 'explain';
+export type CommandName = 'install' | 'verify' | 'explain';
 
-export type SettingGroup =
-  | 'Plugin list'
-  | 'Volume'
-  | 'Network'
-  | 'Credentials'
-  | 'Limits'
-  | 'Portal'
-  | 'Output'
-  | 'Command';
+type SettingGroup = 'Plugin list' | 'Volume' | 'Network' | 'Credentials' | 'Limits' | 'Portal' | 'Output';
 
 /** What every row states, whatever its kind. */
 export interface SettingRow {
@@ -168,7 +160,7 @@ export function time(row: SettingRow, fallback: number): Setting<number> {
     ...single('TIME'),
     fallback,
     shownDefault: formatTime(fallback),
-    expected: 'a time with its unit such as 500ms, 30s or 10m, at most 24h',
+    expected: 'a time from 10ms to 24h with its unit, such as 500ms, 30s or 10m',
     parse: (value) => within(parseTime(value), { min: 10, max: DAY_MS }),
   };
 }

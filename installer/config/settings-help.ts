@@ -24,8 +24,7 @@ function rowHelp(setting: Setting<unknown>): string {
   const flag =
     setting.flag === undefined ? undefined : `--${setting.flag}${setting.takes === '' ? '' : ` ${setting.takes}`}`;
   const names = [flag, setting.variable, ...(setting.ecosystem ?? [])].filter((name) => name !== undefined).join(', ');
-  const fallback =
-    setting.shownDefault === '' || setting.group === 'Command' ? '' : ` [default: ${setting.shownDefault}]`;
+  const fallback = setting.shownDefault === '' ? '' : ` [default: ${setting.shownDefault}]`;
   const why = setting.why === '' ? '' : ` (${setting.why})`;
   return `  ${names}${fallback}\n${wrap(`${setting.help}${why}`)}`;
 }

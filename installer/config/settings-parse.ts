@@ -21,8 +21,6 @@ export interface Flags {
 const ARGUMENTS: Readonly<Record<CommandName, { readonly max: number; readonly what: string }>> = {
   install: { max: 1, what: 'the plugin root' },
   verify: { max: 0, what: '' },
-  plan: { max: 0, what: '' },
-  pin: { max: 0, what: '' },
   explain: { max: 1, what: 'a reason' },
 };
 

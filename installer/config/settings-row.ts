@@ -1,10 +1,10 @@
 /** What the rows of the settings table are made with. */
 import type { CommandName, SettingRow } from './setting-kinds.ts';
 
-export const ALL: readonly CommandName[] = ['install', 'verify', 'plan', 'pin'];
-export const FETCHING: readonly CommandName[] = ['install', 'verify', 'pin'];
-export const UNPACKING: readonly CommandName[] = ['install', 'verify'];
-export const VOLUME: readonly CommandName[] = ['install', 'plan'];
+/** Commands that need a list; `explain` needs nothing. */
+export const ALL: readonly CommandName[] = ['install', 'verify'];
+/** Commands that touch the plugin volume. */
+export const VOLUME: readonly CommandName[] = ['install'];
 export const PREFIX = 'PORTAL_PLUGINS_';
 
 /** A row with flag and variable made from one name: `max-files` → `--max-files`, PORTAL_PLUGINS_MAX_FILES. */

@@ -3,10 +3,10 @@
  * in one of the two files it includes) and its use in settings.ts.
  */
 import { DEFAULT_LIMITS as LIMITS } from '../core/limits.ts';
-import { type CommandName, oneOf, path, paths, type Setting, size, text, toggle } from './setting-kinds.ts';
+import { type CommandName, oneOf, path, paths, type Setting, size, text } from './setting-kinds.ts';
 import { LIMIT_SETTINGS } from './settings-limits.ts';
 import { CREDENTIAL_SETTINGS, NETWORK_SETTINGS } from './settings-network.ts';
-import { ALL, PREFIX, row, UNPACKING, VOLUME } from './settings-row.ts';
+import { ALL, PREFIX, row, VOLUME } from './settings-row.ts';
 
 const VERSION = { pattern: /^v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$/, expected: 'a version such as 1.42.0' };
 const UID = { pattern: /^[0-9A-Za-z-]{1,64}$/, expected: 'a pod UID' };
@@ -79,7 +79,7 @@ export const SETTINGS = {
   ...LIMIT_SETTINGS,
 
   backstageFrontend: oneOf(
-    row('backstage-frontend', 'Portal', UNPACKING, [
+    row('backstage-frontend', 'Portal', ALL, [
       'which frontend manifest a Backstage plugin must have',
       'any: Butler Portal and new Backstage load Module Federation, RHDH loads Scalprum',
     ]),
@@ -87,9 +87,7 @@ export const SETTINGS = {
     'any',
   ),
   backstageVersion: text(
-    row('backstage-version', 'Portal', UNPACKING, [
-      'Backstage version of the portal, to warn of plugins that exclude it',
-    ]),
+    row('backstage-version', 'Portal', ALL, ['Backstage version of the portal, to warn of plugins that exclude it']),
     VERSION,
   ),
   portalNodeVersion: text(
@@ -109,7 +107,7 @@ export const SETTINGS = {
     'info',
   ),
   terminationLog: path(
-    row('termination-log', 'Output', UNPACKING, [
+    row('termination-log', 'Output', ALL, [
       'file of the message that kubectl describe shows',
       'where Kubernetes reads it',
     ]),
@@ -121,21 +119,6 @@ export const SETTINGS = {
     commands: ALL,
     help: 'any value: no colours',
     why: 'no-color.org',
-  }),
-
-  exitCode: toggle({
-    flag: 'exit-code',
-    group: 'Command',
-    commands: ['plan'],
-    help: 'exit with 2 when the plan has changes',
-    why: '',
-  }),
-  write: toggle({
-    flag: 'write',
-    group: 'Command',
-    commands: ['pin'],
-    help: 'write the pins into the list instead of printing them',
-    why: '',
   }),
 } as const satisfies Record<string, Setting<unknown>>;
 

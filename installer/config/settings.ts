@@ -58,11 +58,6 @@ export function resolveSettings(input: SettingsInput): Settings {
       anonymousFallback: read(SETTINGS.anonymousFallback),
       authRealms: read(SETTINGS.authRealms),
     },
-    command: {
-      exitCode: read(SETTINGS.exitCode),
-      write: read(SETTINGS.write),
-      topic: flags.command === 'explain' ? flags.positionals[0] : undefined,
-    },
     warnings: unknownVariables(env),
   };
 }

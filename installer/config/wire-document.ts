@@ -17,7 +17,7 @@ import {
 import { type Problems } from './problems.ts';
 import { formatPath } from './reading.ts';
 import { entrySchema, SHAPES, type Shape } from './schema.ts';
-import { validate } from './schema-problems.ts';
+import { explainsMissingPlugins, validate } from './schema-problems.ts';
 
 /** A text of the list with its place. */
 export interface Located {
@@ -159,7 +159,7 @@ function readEntry(node: ConfigNode, trail: readonly (string | number)[], proble
 /** An empty list must be written: a key that was forgotten or misspelt must not remove all plugins of a portal. */
 function requirePlugins({ node, shape, trail }: DocumentInput, atFault: ReadonlySet<string>, problems: Problems): void {
   const hasOther = texts(node, 'includes', trail).length > 0 || shape === 'block';
-  if (hasOther || valueAt(node, 'plugins') !== undefined || atFault.has('plugins')) return;
+  if (hasOther || valueAt(node, 'plugins') !== undefined || [...atFault].some(explainsMissingPlugins)) return;
   const fix = 'write plugins: [] for a list without plugins';
   problems.add({ reason: 'ListInvalid', mark: node.mark, path: formatPath(trail), what: 'plugins is missing', fix });
 }

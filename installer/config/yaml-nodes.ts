@@ -43,7 +43,6 @@ class YamlReader {
   readonly #reading: Reading;
   /** Anchors passed so far: an alias means the nearest one before it. */
   readonly #anchors = new Map<string, Node>();
-  #aliasDepth = 0;
   #aliasedNodes = 0;
 
   constructor(reading: Reading) {
@@ -52,7 +51,7 @@ class YamlReader {
 
   convert(node: unknown): ConfigNode {
     if (isAlias(node)) return this.#followAlias(node);
-    if (this.#aliasDepth > 0) this.#countAliased(node);
+    if (this.#reading.isRepeat) this.#countAliased(node);
     if (isMap(node)) return this.#map(node);
     if (isSeq(node)) {
       this.#remember(node);
@@ -140,9 +139,10 @@ class YamlReader {
         `the alias *${alias.source} has no anchor before it`,
         `add &${alias.source}, or quote the value`,
       );
-    this.#aliasDepth += 1;
+    const wasRepeat = this.#reading.isRepeat;
+    this.#reading.isRepeat = true;
     const value = this.convert(target);
-    this.#aliasDepth -= 1;
+    this.#reading.isRepeat = wasRepeat;
     return value;
   }
 
@@ -159,7 +159,7 @@ class YamlReader {
 
   #remember(node: Node): void {
     // Inside an alias everything was remembered before, and `&a [*a]` must not find itself anew.
-    if (this.#aliasDepth === 0 && 'anchor' in node && typeof node.anchor === 'string')
+    if (!this.#reading.isRepeat && 'anchor' in node && typeof node.anchor === 'string')
       this.#anchors.set(node.anchor, node);
   }
 

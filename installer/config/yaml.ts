@@ -8,7 +8,7 @@ import { type Problems, quoted } from './problems.ts';
 import { StopReading } from './reading.ts';
 
 /** A list of 200 KiB fills an annotation; ConfigMaps end at 1 MiB. */
-export const MAX_LIST_BYTES = 1024 * 1024;
+const MAX_LIST_BYTES = 1024 * 1024;
 
 /**
  * Reads a document whose top is a map, or reports why there is none and returns undefined. Reported are syntax errors and warnings,

@@ -14,22 +14,14 @@ export interface Settings {
   readonly stage: StageSettings;
   readonly limits: Limits;
   readonly options: Omit<StepOptions, 'requireIntegrity' | 'isInsecureHost'>;
-  readonly command: CommandSettings;
   /** Remarks about the environment (unknown PORTAL_PLUGINS_* names), printed as warnings. */
   readonly warnings: readonly string[];
 }
 
-/** Switches and arguments of single commands. */
-export interface CommandSettings {
-  /** `plan --exit-code`: 2 when there are changes. */
-  readonly exitCode: boolean;
-  /** `pin --write`. */
-  readonly write: boolean;
-  /** `explain REASON`. */
-  readonly topic: string | undefined;
-}
-
-/** Where the list comes from (docs/configuration.md, "Plugin list"): at most one of the three is set; none: the well-known places. Paths are absolute. */
+/**
+ * Where the list comes from (docs/configuration.md, "Plugin list"): at most one of the three is set,
+ * none means the well-known places. Paths are absolute.
+ */
 export interface ListSettings {
   readonly config: string | undefined;
   readonly values: readonly string[];
