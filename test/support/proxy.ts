@@ -19,6 +19,8 @@ export interface TestProxyOptions {
   readonly credentials?: string;
   /** Answers every request with this status instead of forwarding it. */
   readonly refuseWith?: number;
+  /** Accepts CONNECT and never answers it. */
+  readonly isHanging?: boolean;
   /** PEM; makes it a TLS proxy. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Host names the proxy resolves itself, to loopback. */
@@ -45,6 +47,8 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   const server = options.tls === undefined ? createServer(forward) : createTlsServer(options.tls, forward);
   server.on('connect', (request, client, head) => {
     seen.push(`CONNECT ${request.url}`);
+    open.add(client);
+    if (options.isHanging === true) return undefined;
     const code = refusal(request);
     if (code !== undefined) return client.end(`HTTP/1.1 ${code} refused\r\ncontent-length: 0\r\n\r\n`);
     const target = local(new URL(`http://${request.url}`), options);
@@ -55,7 +59,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     });
     upstream.on('error', () => client.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
     client.on('error', () => upstream.destroy());
-    for (const socket of [client, upstream]) open.add(socket);
+    open.add(upstream);
     return undefined;
   });
   await new Promise<void>((resolve) => {
