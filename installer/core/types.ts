@@ -58,6 +58,7 @@ export interface SkippedEntry {
 
 /** The whole list, parsed and checked; nothing later sees raw input. */
 export interface PluginList {
+  /** All enabled entries in list order, the refused ones among them. */
   readonly entries: readonly Entry[];
   readonly skipped: readonly SkippedEntry[];
   /** Entries whose source is not allowed: failures of one plugin, decided before any network access. */
