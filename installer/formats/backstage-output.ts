@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { AbsPath, SealedSet, SetOutput } from '../core/types.ts';
 import { isObject } from './format.ts';
 
-export const APP_CONFIG_NAME = 'app-config.dynamic-plugins.yaml';
+const APP_CONFIG_NAME = 'app-config.dynamic-plugins.yaml';
 
 const HEADER =
   '# Written by portal-plugins from the pluginConfig of the installed plugins. Changes are lost at the next start.\n';

@@ -4,8 +4,6 @@ import type { Reason } from '../core/reasons.ts';
 import { escapeText } from '../core/redact.ts';
 import type { Tree } from '../core/types.ts';
 
-export type { Format } from '../core/types.ts';
-
 /** A parsed JSON object that is still foreign: every field is unknown. */
 export interface JsonFile {
   /** Path inside the plugin, for messages. */

@@ -6,7 +6,7 @@ import { escapeText } from '../core/redact.ts';
 import { causeOf, explainFailure, headline, listProblems } from './summary.ts';
 
 export type FieldValue = string | number | boolean;
-export type Field = readonly [name: string, value: FieldValue];
+type Field = readonly [name: string, value: FieldValue];
 
 export interface LogLine {
   readonly level: Level;

@@ -32,7 +32,7 @@ export function createPrettySink(settings: LogSettings, parts: ReporterParts): S
   });
   return {
     event(event) {
-      for (const line of linesOf(event, settings, paint)) live.print(line);
+      if (isShown(event, settings, isTerminal)) for (const line of linesOf(event, paint)) live.print(line);
       live.track(event);
     },
     end(summary) {
@@ -52,8 +52,13 @@ function redactRow(row: ResultRow, redact: (text: string) => string): ResultRow 
 type Event<Name extends RunEvent['event']> = Extract<RunEvent, { readonly event: Name }>;
 type Lines = { readonly [Name in RunEvent['event']]: (event: Event<Name>, paint: Paint) => readonly string[] };
 
-function linesOf(event: RunEvent, settings: LogSettings, paint: Paint): readonly string[] {
-  if (event.event === 'note' && !isLogged(event.level, settings.level)) return [];
+/** Heartbeats are for those who see no progress lines: these say the same, and sooner. */
+function isShown(event: RunEvent, settings: LogSettings, isTerminal: boolean): boolean {
+  if (event.event !== 'note') return true;
+  return isLogged(event.level, settings.level) && !(isTerminal && isHeartbeat(event));
+}
+
+function linesOf(event: RunEvent, paint: Paint): readonly string[] {
   const lines = LINES[event.event] as (event: RunEvent, paint: Paint) => readonly string[]; // the row of this very name
   return lines(event, paint);
 }
@@ -85,13 +90,12 @@ const LINES: Lines = {
   ],
   plugin_removed: (event, paint) => [mark(paint.dim, '-', `${event.dest} removed`)],
   completed: () => [],
-  note: (event, paint) => (isHeartbeat(event) ? [] : [noteLine(event, paint)]),
+  note: (event, paint) => [noteLine(event, paint)],
   progress: () => [],
 };
 
 type Note = Event<'note'>;
 
-/** The progress lines say the same, and sooner. */
 function isHeartbeat(event: Note): boolean {
   return event.level === 'info' && event.bytes !== undefined;
 }

@@ -2,7 +2,7 @@
 import { escapeText } from '../core/redact.ts';
 
 /** Shorter text occurs by chance in every line; replacing it would destroy the log and tell the reader what it was. */
-export const MIN_SECRET_LENGTH = 4;
+const MIN_SECRET_LENGTH = 4;
 const MASK = '***';
 
 /**

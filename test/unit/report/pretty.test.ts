@@ -122,6 +122,15 @@ describe('on a terminal', () => {
 });
 
 describe('off a terminal', () => {
+  test('heartbeats are the progress, on one the progress lines are', async () => {
+    const heartbeat = { event: 'note', level: 'info', text: 'still downloading', bytes: 5, total: 10 } as const;
+    for (const columns of [undefined, 80]) {
+      const { reporter, stdout } = await terminal(columns === undefined ? {} : { columns });
+      reporter.emit(heartbeat);
+      expect(stdout.text().includes('still downloading')).toBe(columns === undefined);
+    }
+  });
+
   test('there is no control sequence even when colour is on', async () => {
     const { reporter, stdout } = await terminal({ color: true });
     for (const event of everyEvent('\u001b[31mred')) reporter.emit(event);
