@@ -58,6 +58,8 @@ function textOf(error: object, key: string): string {
 }
 
 function printable(text: string): string | undefined {
-  const short = escapeText(text.trim()).slice(0, MAX_TEXT);
+  // Some gateways repeat the request in their error pages.
+  const withoutSecrets = text.replace(/\b(basic|bearer)\s+[\w\-.~+/]+=*/gi, '$1 …');
+  const short = escapeText(withoutSecrets.trim()).slice(0, MAX_TEXT);
   return short === '' ? undefined : short;
 }
