@@ -3,7 +3,7 @@
 ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 # Node derives its heap from the machine, not from a small memory limit; these fit 256 MiB (docs/performance.md, "Memory").
-ARG NODE_HEAP="--max-old-space-size=112 --max-semi-space-size=4"
+ARG NODE_HEAP="--max-old-space-size=144 --max-semi-space-size=2"
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /portal-plugin-installer
@@ -27,6 +27,7 @@ COPY --from=build /app /app
 COPY --from=build --chown=0:0 /cache /app/compile-cache
 ARG NODE_HEAP
 ENV NODE_OPTIONS=${NODE_HEAP} \
+    MALLOC_ARENA_MAX=2 \
     NODE_COMPILE_CACHE=/app/compile-cache
 USER 65532:65532
 WORKDIR /home/nonroot

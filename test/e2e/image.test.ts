@@ -99,7 +99,7 @@ describe.skipIf(reason !== undefined)('the image', () => {
       '-e',
       script,
     ]);
-    expect(Number(limit) / 2 ** 20).toBeLessThan(160);
+    expect(Number(limit) / 2 ** 20).toBeLessThan(192);
   });
 
   test('finds its compiled code on a read-only root', async () => {
