@@ -2,7 +2,6 @@
 import type { InstallError } from '../core/errors.ts';
 import type { Failure, ResultRow, RunSummary } from '../core/events.ts';
 import { EXIT, exitCodeOf } from '../core/exit.ts';
-import { snakeCase } from '../core/reasons.ts';
 import type { Entry, Outcome, PluginList, Ready } from '../core/types.ts';
 import { recordOf, type SealRefusal } from './set.ts';
 import { isTolerated } from './set.ts';
@@ -77,7 +76,7 @@ function rowOf(outcome: Outcome, refusal: InstallError | undefined, end: RunEnd)
   const error = outcome.status === 'rejected' ? outcome.error : refusal;
   const { index, package: reference } = outcome.entry;
   if (error !== undefined || outcome.status === 'rejected') {
-    const reason = error === undefined ? undefined : snakeCase(error.reason);
+    const reason = error?.reason;
     return { ...plainRow({ index, reference, status: 'rejected' }), ms: outcome.ms, reason };
   }
   const { name, version, bytes, inventory } = recordOf(outcome.ready);

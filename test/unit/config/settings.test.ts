@@ -151,7 +151,7 @@ test.each([
   ['install', ['--max-blob-bytes', '12MB'], /--max-blob-bytes.*256Mi.*"12MB"/],
   ['install', ['--max-blob-bytes', '0'], /--max-blob-bytes/],
   ['install', ['--plugin-deadline', '30'], /with its unit.*"30"/],
-  ['install', ['--plugin-deadline', '48h'], /at most 24h/],
+  ['install', ['--plugin-deadline', '48h'], /from 10ms to 24h/],
   ['install', ['--concurrency', '0'], /from 1 to 64/],
   ['install', ['--concurrency', '1.5'], /from 1 to 64/],
   ['install', ['--fsync', 'yes'], /auto, on, off/],

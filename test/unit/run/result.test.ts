@@ -53,7 +53,7 @@ test('a refusal of the whole set marks the entry it blames', () => {
     isDone: false,
   });
   expect(summary.exitCode).toBe(78);
-  expect(summary.rows[1]).toMatchObject({ status: 'rejected', reason: 'directory_conflict' });
+  expect(summary.rows[1]).toMatchObject({ status: 'rejected', reason: 'DirectoryConflict' });
 });
 
 test('a failure of the run leads the failures and decides by precedence', () => {
