@@ -110,12 +110,9 @@ function directoryPart(real: string, entry: Entry): Part {
  * Errors of the file system become reasons here: the steps that read the stream know nothing of files. Nothing is opened before the first
  * byte is asked for, so a body that is never read leaves nothing open.
  */
-async function* mapped(
-  path: string,
-  open: () => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>,
-): AsyncGenerator<Uint8Array> {
+async function* mapped(path: string, open: () => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    yield* await open();
+    yield* open();
   } catch (error) {
     throw asReason(path, error);
   }
@@ -133,12 +130,6 @@ function asReason(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof InstallError || code === undefined) return error;
   const shown = escapeText(path);
-  if (code === 'TAR_ENTRY_UNSUPPORTED') {
-    return new InstallError('EntryTypeForbidden', `${shown} holds a socket, device or FIFO`, {
-      details: { path: shown },
-      cause: error,
-    });
-  }
   const isAbsent = code === 'ENOENT' || code === 'ENOTDIR';
   if (!isAbsent) return unreadable(path, `it cannot be read (${code})`, error);
   return new InstallError('PackageNotFound', `${shown} does not exist`, {
