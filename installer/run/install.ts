@@ -1,7 +1,7 @@
 /** A whole installation: lock → repair → reuse or line for each entry → barrier → seal → assemble → commit (docs/architecture.md). */
-import { asInstallError, InstallError } from '../core/errors.ts';
+import { asInstallError, type InstallError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import type { AbsPath, Ledger, Outcome, SealedSet } from '../core/types.ts';
+import type { Ledger, Outcome, SealedSet } from '../core/types.ts';
 import { checkInventory } from '../stage/inventory.ts';
 import { commitSet } from '../stage/commit.ts';
 import { readLedger } from '../stage/ledger.ts';
@@ -155,7 +155,7 @@ function workplace(volume: LockedVolume, kept: readonly Outcome[], setBytes: num
     0,
   );
   return {
-    scratch: volume.scratch as AbsPath,
+    scratch: volume.scratch,
     freeBytes: volume.freeBytes,
     setBytes: setBytes === 0 ? Math.floor(volume.totalBytes * USABLE_SHARE) : setBytes,
     usedBytes,

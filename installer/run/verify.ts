@@ -60,7 +60,12 @@ function report(outcomes: readonly Outcome[], deps: LineDeps): void {
     const { package: reference, index } = outcome.entry;
     deps.emit({
       event: 'plugin_installed',
-      ...{ package: reference, index, name, version, dest, bytes },
+      package: reference,
+      index,
+      name,
+      version,
+      dest,
+      bytes,
       integrity: integrity.join(' '),
       files: inventory.files,
       durationMs: outcome.ms,

@@ -248,7 +248,7 @@ test.each([
   let isStopped = false;
 
   const result = await install(plugins, {
-    onLine: (line: { event?: string }, child: { kill(signal: string): void }) => {
+    onLine: (line, child) => {
       if (line.event === 'plugin_started' && !isStopped) {
         isStopped = true;
         setTimeout(() => child.kill(signal), 300);
