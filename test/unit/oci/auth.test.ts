@@ -223,6 +223,7 @@ describe('a Bearer challenge', () => {
   ])('an answer of the token service with %s refuses the candidate', async (_name, body) => {
     const { http, get } = setUp(registry('Bearer tkn', BEARER, () => ({ status: 200, body })));
     await expect(get()).rejects.toMatchObject({ reason: 'AuthRefused' });
+    expect(http.requests.filter((one) => !isToken(one))).toHaveLength(1);
     expect(http.open()).toBe(0);
   });
 
