@@ -108,8 +108,11 @@ describe.each(kinds)('$name', ({ isProtected, skip, start }) => {
   });
   afterAll(async () => {
     if (skip !== undefined) return;
-    await ctx[Symbol.asyncDispose]();
-    await peer.close();
+    try {
+      await ctx[Symbol.asyncDispose]();
+    } finally {
+      await peer.close();
+    }
   });
 
   here('an artifact pushed as oras does is one npm-shaped archive with the bytes that were pushed', async () => {

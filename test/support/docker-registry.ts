@@ -44,21 +44,25 @@ export async function startDockerRegistry({ auth, users }: DockerRegistryOptions
     env: { PATH: process.env['PATH'] },
   });
   const exited = once(child, 'exit');
-  const port = await Promise.race([portOf(child.stderr), exited.then(() => undefined)]);
-  if (port === undefined) throw new Error('docker-registry ended before it listened');
-  child.stderr.resume();
-  const host = `127.0.0.1:${port}`;
-  return {
-    origin: `http://${host}`,
-    host,
-    tokens,
-    async close() {
-      child.kill('SIGKILL');
-      await exited;
-      await tokens?.close();
-      await rm(directory, { recursive: true, force: true });
-    },
+  const killWithUs = (): boolean => child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  const close = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited.catch(() => undefined); // it never started
+    process.off('exit', killWithUs);
+    await tokens?.close();
+    await rm(directory, { recursive: true, force: true });
   };
+  try {
+    const port = await Promise.race([portOf(child.stderr), exited.then(() => undefined)]);
+    if (port === undefined) throw new Error('docker-registry ended before it listened');
+    child.stderr.resume();
+    const host = `127.0.0.1:${port}`;
+    return { origin: `http://${host}`, host, tokens, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 const ISSUER = 'test-issuer';
