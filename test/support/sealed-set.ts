@@ -7,7 +7,6 @@ import type {
   Kept,
   Ledger,
   LedgerRecord,
-  PluginDir,
   Prepared,
   Ready,
   SealedSet,
@@ -89,8 +88,4 @@ export function sealedSet(ready: readonly Ready[], run: string, ledger: Partial<
     ...ledger,
   };
   return { ready, ledger: whole, appConfig: { mergeOf: () => ({}) } } as unknown as SealedSet;
-}
-
-export function pluginDir(name: string): PluginDir {
-  return name as PluginDir;
 }

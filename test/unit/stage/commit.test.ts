@@ -174,17 +174,19 @@ test.each([APP_CONFIG, 'portal-plugins.json', 'lost+found'])(
 );
 
 describe.each([
-  ['ENOSPC', undefined, 'VolumeFull'],
-  ['Unknown system error -122', -122, 'VolumeFull'],
-  ['EROFS', undefined, 'VolumeNotWritable'],
-  ['EACCES', undefined, 'VolumeNotWritable'],
-  ['EIO', undefined, 'CommitFailed'],
-] as const)('%s while the set is put in place', (code, errno, reason) => {
+  ['ENOSPC', undefined, 'VolumeFull', 'off'],
+  ['Unknown system error -122', -122, 'VolumeFull', 'off'],
+  ['EROFS', undefined, 'VolumeNotWritable', 'off'],
+  ['EACCES', undefined, 'VolumeNotWritable', 'off'],
+  ['EIO', undefined, 'CommitFailed', 'on'],
+] as const)('%s while the set is put in place', (code, errno, reason, fsync) => {
+  const settings = { fsync };
+
   test(`is ${reason} at every step, and the previous set is back byte for byte`, async () => {
-    const { before, steps } = await changedVolume();
+    const { before, steps } = await changedVolume(settings);
     for (let at = 1; at <= steps; at += 1) {
       const files: StageRun['files'] = (files) => failOnce(files, at, () => systemError(code, errno));
-      await expect(change({ files }), `step ${at}`).rejects.toMatchObject({ reason });
+      await expect(change({ files, settings }), `step ${at}`).rejects.toMatchObject({ reason });
       expect(volumeState(root), `step ${at}`).toEqual(before);
     }
     await change({});
@@ -207,6 +209,21 @@ describe('an abort', () => {
     }
     expect(ledger().plugins.map(({ version }) => version)).toEqual(['2.0.0', '1.0.0']);
   });
+});
+
+test('makes no further move once it was aborted', async () => {
+  await run({ plugins: [A1, B1, C1] });
+  const controller = new AbortController();
+  const moved: string[] = [];
+  const files: StageRun['files'] = (files) =>
+    watchedFiles(files, ({ call, path }) => {
+      if (call === 'rename' && path.startsWith(join(root, 'acme-'))) moved.push(path.slice(root.length + 1));
+      if (moved.length === 1) controller.abort(new InstallError('Terminated', 'stopped'));
+    });
+  const plugins = [A2, { ...B1, version: '2.0.0' }, { ...C1, version: '2.0.0' }];
+  await expect(run({ plugins, files, signal: controller.signal })).rejects.toMatchObject({ reason: 'Terminated' });
+  // Out, and out of the way again: acme-b and acme-c have not moved.
+  expect(new Set(moved)).toEqual(new Set(['acme-a']));
 });
 
 test('succeeds when the rename of the ledger is reported as failed although it happened', async () => {
@@ -238,7 +255,9 @@ test('says so when taking back fails too, and the next run repairs the volume', 
 });
 
 /** A volume with a previous set, and how many steps the commit of `change` takes on it. */
-async function changedVolume(): Promise<{ before: ReturnType<typeof volumeState>; steps: number }> {
+async function changedVolume(
+  settings: StageRun['settings'] & object = {},
+): Promise<{ before: ReturnType<typeof volumeState>; steps: number }> {
   await run({ plugins: [A1, B1, C1], outputs: [config('a: 1\n'), { name: 'old.yaml', content: 'o' }] });
   const before = volumeState(root);
   const steps: Step[] = [];
@@ -247,7 +266,7 @@ async function changedVolume(): Promise<{ before: ReturnType<typeof volumeState>
       if (isCommitStep(step)) steps.push(step);
       if (step.call === 'rename' && step.path.endsWith('new/portal-plugins.json')) throw systemError('EIO');
     });
-  await expect(change({ files: count })).rejects.toMatchObject({ reason: 'CommitFailed' });
+  await expect(change({ files: count, settings })).rejects.toMatchObject({ reason: 'CommitFailed' });
   const ledgerRename = steps.findIndex(
     ({ call, path }) => call === 'rename' && path.endsWith('new/portal-plugins.json'),
   );

@@ -114,6 +114,16 @@ describe('is not intact', () => {
   });
 });
 
+test.each<[string, () => void, RegExp]>([
+  ['a missing file', () => rmSync(join(tree, 'dist/a.js')), /4 files, expected 5/],
+  ['a truncated file', () => truncateSync(join(tree, 'dist/a.js'), 1), /7 bytes, expected 10/],
+  ['an edited file', () => writeFileSync(join(tree, 'dist/a.js'), 'AAAA'), /content/],
+])('%s is described by what differs', (_, change, why) => {
+  later();
+  change();
+  expect(check()).toEqual({ isIntact: false, why: expect.stringMatching(why) });
+});
+
 test('an edit that forged the modification time is found all the same', () => {
   later();
   writeFileSync(join(tree, 'dist/a.js'), 'AAAA');

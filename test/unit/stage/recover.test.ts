@@ -104,6 +104,21 @@ test('scratch that cannot be removed is a warning of a run that has succeeded', 
   expect(topLevel(root)).toEqual(['acme-a', 'portal-plugins.json']);
 });
 
+test('a set whose durability is in doubt keeps its journal, and the next run finds it complete', async () => {
+  const { notice } = await stageRun({
+    root,
+    plugins: [A1],
+    files: syncFailsAfterCommit,
+    settings: { fsync: 'on' },
+    owner: { processStart: '1' },
+  });
+  expect(notice).toMatchObject({ reason: 'CleanupFailed', details: { code: 'EIO' } });
+  const { found, committed } = await stageRun({ root, plugins: [A1] });
+  expect(found).toBe('committed');
+  expect(committed.staged.map(({ change }) => change)).toEqual(['cached']);
+  expect(topLevel(root)).toEqual(['acme-a', 'portal-plugins.json']);
+});
+
 test('directories closed to their owner are removed as well', async () => {
   mkdirSync(join(root, 'foreign/closed/deep'), { recursive: true });
   mkdirSync(join(root, 'foreign/closed/deep/x'), 0o500);
@@ -118,5 +133,11 @@ type Files = Parameters<NonNullable<StageRun['files']>>[0];
 function busyScratch(files: Files): Files {
   return watchedFiles(files, ({ call, path }) => {
     if (call === 'remove' && path.includes('/gone-')) throw systemError('EBUSY');
+  });
+}
+
+function syncFailsAfterCommit(files: Files): Files {
+  return watchedFiles(files, ({ call, path }) => {
+    if (call === 'sync' && path === root && topLevel(root).includes('portal-plugins.json')) throw systemError('EIO');
   });
 }

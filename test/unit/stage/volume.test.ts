@@ -52,6 +52,12 @@ describe('VolumeMissing, with the remedy, when the root', () => {
   });
 });
 
+test('a link is named as what it is, because mounting a volume there would not help', async () => {
+  await expect(openVolume(linkRoot('.'), STAGE, 'write')).rejects.toMatchObject({
+    details: { fix: expect.stringContaining('real directory') },
+  });
+});
+
 test('a working directory of an earlier run is noticed', async () => {
   mkdirSync(join(root, '.portal-plugins'), { recursive: true });
   await expect(openVolume(root, STAGE, 'read')).resolves.toMatchObject({ hasLeftovers: true });
