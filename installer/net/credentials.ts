@@ -12,8 +12,8 @@ export interface LoadedCredentials {
 }
 
 /**
- * Reads `.npmrc` now, since references cannot be parsed without its registries, and docker config files when a registry is first asked for,
- * since a warm start needs none. Throws CredentialsInvalid.
+ * Reads `.npmrc`, since references cannot be parsed without its registries, and checks that docker config files can be understood, so that a
+ * broken Secret is reported before any network access. Throws CredentialsInvalid.
  */
 export async function createCredentials(
   settings: CredentialSettings,
@@ -21,6 +21,7 @@ export async function createCredentials(
 ): Promise<LoadedCredentials> {
   const npmrc = await readNpmrc(settings.npmrc, settings.npmrcVariables, isInsecureHost);
   const docker = createDockerCredentials(settings);
+  await docker.validate();
   const loaded = new Set(npmrc.secrets);
   return {
     npmrc,

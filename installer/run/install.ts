@@ -97,6 +97,8 @@ class Installation {
     const { list, clock } = this.#deps;
     const { verifyOnStart } = this.#settings.stage;
     const isIntact: Parameters<typeof reuse>[1]['isIntact'] = (dir, inventory) => {
+      // Checking is synchronous; this also beats, so that a long check does not look like a dead owner.
+      volume.lock.assertHeld();
       const verdict = checkInventory(dir, inventory, verifyOnStart);
       if (!verdict.isIntact) this.#note(`${dir} is fetched again: ${verdict.why}`);
       return verdict.isIntact;
