@@ -18,7 +18,8 @@ export interface DigestFile {
 /** `0644 12 <sha256 hex> dist/index.js` */
 export function fileLine(file: DigestFile): string {
   const mode = (file.mode & 0o777).toString(8).padStart(4, '0');
-  return `${mode} ${file.size} ${file.sha256} ${file.path}`;
+  // Joined, not a template: V8 would keep six pieces for each of 100,000 lines.
+  return [mode, file.size, file.sha256, file.path].join(' ');
 }
 
 /** `link "<target>" <path>`; the target is quoted as JSON, so that no blank can move from one field to the other. */
