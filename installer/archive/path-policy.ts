@@ -13,6 +13,8 @@ const FORBIDDEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffd]|\p{Surrogate}/u;
 const DRIVE = /(?:^|\/)[A-Za-z]:/;
 const QUOTED_LENGTH = 200;
+/** Whatever the setting says: system calls take 4,096 bytes of path, and trees are walked by recursion (CVE-2026-73566). */
+const DEEPEST = 2048;
 
 /** Foreign text fit for a message: escaped, quoted, shortened. */
 export function quote(text: string): string {
@@ -87,9 +89,10 @@ function checkLength(path: string, limits: PathLimits): InstallError | undefined
       setting: 'PORTAL_PLUGINS_MAX_PATH_BYTES',
     });
   const segments = path.split('/');
-  if (segments.length > limits.pathDepth)
+  const deepest = Math.min(limits.pathDepth, DEEPEST);
+  if (segments.length > deepest)
     return tooDeep(path, `is ${segments.length} levels deep`, {
-      limit: limits.pathDepth,
+      limit: deepest,
       value: segments.length,
       setting: 'PORTAL_PLUGINS_MAX_PATH_DEPTH',
     });

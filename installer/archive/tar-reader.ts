@@ -42,6 +42,10 @@ interface Pending {
 
 const nothingPending = (): Pending => ({ pax: undefined, longName: undefined, longTarget: undefined, count: 0 });
 
+/** A global header may stand alone: `git archive` of an empty tree. */
+const describesEntry = ({ pax, longName, longTarget }: Pending): boolean =>
+  pax !== undefined || longName !== undefined || longTarget !== undefined;
+
 export class TarReader {
   readonly #sink: TarSink;
   readonly #block = Buffer.alloc(BLOCK);
@@ -126,7 +130,7 @@ export class TarReader {
 
   #onBlock(buffer: Buffer, offset: number): void {
     if (buffer[offset] === 0 && ZEROS.compare(buffer, offset, offset + BLOCK, 0, BLOCK) === 0) {
-      if (this.#pending.count > 0) throw corrupt('it ends with an extension header that belongs to no entry');
+      if (describesEntry(this.#pending)) throw corrupt('it ends with an extension header that belongs to no entry');
       this.#zeroBlocks += 1;
       return;
     }
@@ -195,6 +199,8 @@ function decodeHeader(buffer: Buffer, offset: number): Header {
     throw corrupt('a header holds a number that is none', error);
   }
   if (!header.cksumValid) throw corrupt('a header has a wrong checksum');
+  // With a prefix alone, the slash behind it makes a directory for one tar and a file for another.
+  if (buffer[offset] === 0) throw corrupt('a header has no name');
   return header;
 }
 
@@ -203,8 +209,10 @@ function decodeHeader(buffer: Buffer, offset: number): Header {
  * Base-256 sizes are 8 GiB and more or negative; the ones that are numbers are left to the size limits.
  */
 function sizeOf(header: Header, buffer: Buffer, offset: number): number {
-  if (((buffer[offset + 124] ?? 0) & 0x80) !== 0) {
-    if (header.size === undefined) throw corrupt('a header has a negative size');
+  const first = buffer[offset + 124] ?? 0;
+  if ((first & 0x80) !== 0) {
+    // node-tar takes the size of a directory for 0 whatever is written there.
+    if (first === 0xff || header.size === undefined) throw corrupt('a header has a negative size');
     return header.size;
   }
   const field = buffer.toString('latin1', offset + 124, offset + 136);
