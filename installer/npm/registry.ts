@@ -104,11 +104,10 @@ async function failure(
   ctx: Context,
 ): Promise<InstallError> {
   const { status } = response;
-  const said = printable(
-    await response
-      .bytes(ctx.limits.errorBodyBytes, () => tooLarge(asked.name, asked.url, ctx))
-      .catch(() => Buffer.alloc(0)),
-  );
+  const body = await response
+    .bytes(ctx.limits.errorBodyBytes, () => tooLarge(asked.name, asked.url, ctx))
+    .catch(() => Buffer.alloc(0)); // the status counts, the words are a courtesy
+  const said = repeats(body, asked.credential) ? '' : printable(body);
   await response.discard();
   const refusal: Refusal = { ...asked, status, said };
   if (status === 401 || status === 403) return authRefused(refusal);
@@ -116,6 +115,12 @@ async function failure(
   return new InstallError('RegistryUnavailable', `${redactUrl(asked.url)} answered ${status}${quote(said)}`, {
     details: { url: redactUrl(asked.url), status },
   });
+}
+
+/** Some servers answer with the request they refused. */
+function repeats(body: Buffer, credential: UrlCredential | undefined): boolean {
+  const secret = credential?.authorization?.split(' ')[1];
+  return secret !== undefined && body.includes(secret);
 }
 
 function authRefused({ name, url, status, credential, said }: Refusal): InstallError {
