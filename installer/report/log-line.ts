@@ -182,13 +182,13 @@ function reasonFields(error: InstallError, kind: string): readonly Field[] {
       ['reason', 'oci_pull_failed'],
       ['code', precise],
     ];
-  const code = error.details['code'];
-  return [['reason', precise], ...present('code', typeof code === 'string' ? code : undefined)];
+  // `code` is a reason on every line that has it; the system's own code has a name of its own.
+  return [['reason', precise], ...present('errno', flat(error.details['code']))];
 }
 
 /** Names that mean something else on a line, or that are written from elsewhere. */
 const TAKEN: ReadonlySet<string> = new Set(
-  'ts time level event package index set msg reason code tolerated path durationMs expected computed cause fix'.split(
+  'ts time level event package index set msg reason code errno tolerated path durationMs expected computed cause fix'.split(
     ' ',
   ),
 );
