@@ -70,15 +70,23 @@ export const OURS_NPM = 'ours: cold install, npm';
 export const PEER_NPM = 'peer: npm pack + node-tar, four at a time';
 export const PEER_SKOPEO = 'peer: skopeo copy + node-tar, four at a time';
 export const OURS_WARM = 'ours: warm start';
+export const OURS_WARM_CACHED = 'ours: warm start, compile cache as in the image';
 export const BARE_NODE = 'bare: node -e 0';
 
-/** The two short runs, measured on a volume that a cold install has filled. */
+/** The short runs, measured on a volume that a cold install has filled. */
 export async function warmContestants(arena: Arena): Promise<readonly Contestant[]> {
   const lists = await writeLists(arena);
   const warm = ours(arena, { name: OURS_WARM, list: lists.oci });
+  const cache = { NODE_COMPILE_CACHE: join(arena.work, 'compile-cache') };
   const bare = { program: process.execPath, args: ['-e', '0'] };
   return [
     { ...warm, keepsDirectory: true },
+    {
+      ...warm,
+      name: OURS_WARM_CACHED,
+      keepsDirectory: true,
+      command: { ...warm.command, env: { ...warm.command.env, ...cache } },
+    },
     { name: BARE_NODE, directory: arena.work, keepsDirectory: true, command: bare, maxRounds: Infinity },
   ];
 }
