@@ -88,7 +88,7 @@ async function downloadMatching(download: Download): Promise<Computed> {
   ctx.emit({ event: 'note', level: 'warn', text: `${first.message}; fetching it once more`, subject: ctx.subject });
   await file.restart();
   const second = await downloadChecked(download);
-  if (second instanceof InstallError) throw second;
+  if (second instanceof InstallError) throw await explained(second, download);
   return second;
 }
 
@@ -216,13 +216,31 @@ function sizeMismatch({ part, from }: Download, text: string, { expected, found 
   return new InstallError('RegistryUnavailable', message, { details, transient: { code: SIZE_MISMATCH } });
 }
 
-function shortBody({ part, from, file, announced = 0 }: Download): InstallError {
-  return new InstallError(
-    'RegistryUnavailable',
-    `${part.label} ended early: ${file.bytes} bytes instead of ${announced}`,
-    {
-      details: { expectedBytes: announced, bytes: file.bytes, from },
-      transient: { code: 'short_body' },
-    },
-  );
+/** HTTP says the body is complete. A peer without any framing may have been cut, so what has no digest is taken up where it ended. */
+function shortBody(download: Download): InstallError {
+  const { part, from, file, announced = 0 } = download;
+  const sizes = { expected: announced, found: file.bytes };
+  if (part.claims.digest !== undefined) return sizeMismatch(download, 'ended early', sizes);
+  const message = `${part.label} ended early: ${sizes.found} bytes instead of ${sizes.expected}`;
+  const details = { expectedBytes: sizes.expected, bytes: sizes.found, from };
+  return new InstallError('RegistryUnavailable', message, { details, transient: { code: 'short_body' } });
+}
+
+/** The same failure with the cause, where the bytes show it. */
+async function explained(error: InstallError, { file, announced }: Download): Promise<InstallError> {
+  const cause = causeOf(await file.beginning(), { bytes: file.bytes, announced });
+  if (cause === undefined) return error;
+  return new InstallError(error.reason, error.message, { details: { ...error.details, cause }, cause: error });
+}
+
+function causeOf(
+  beginning: Buffer,
+  { bytes, announced }: { readonly bytes: number; readonly announced: number | undefined },
+): string | undefined {
+  // Archives begin with a magic number or a file name; pages with a tag, registries' errors with a brace.
+  if (/^[\s\ufeff]*[<{[]/.test(beginning.toString('utf8')))
+    return 'the body is a page or text, probably of a login or an error';
+  if (bytes > 0 && announced !== undefined && bytes < announced)
+    return 'the body is shorter than announced: it was cut on the way';
+  return undefined;
 }

@@ -421,6 +421,21 @@ describe('content named by its digest', () => {
     expect(part.asked).toHaveLength(2);
   });
 
+  test.each([
+    ['<!doctype html><title>Sign in</title>', 'login'],
+    ['\ufeff\n {"errors":[]}', 'login'],
+    ['\u001f\u008b archive', 'cut on the way'],
+  ])('that is %j instead, and complete, says why: %s', async (text, word) => {
+    const part = partOf([() => ({ stream: chunksOf(Buffer.from(text)) })], {
+      digest: digestOf(BYTES),
+      bytes: BYTES.length,
+    });
+    const error = await failureOf(downloadPart(part, target(), downloadContext()));
+    expect(error).toMatchObject({ reason: 'DigestMismatch', details: { expectedBytes: BYTES.length } });
+    expect(error.details['cause']).toContain(word);
+    expect(part.asked).toHaveLength(2);
+  });
+
   test('that is longer than claimed is cut off', async () => {
     const part = partOf([() => ({ stream: chunksOf(Buffer.concat([BYTES, BYTES])) })], {
       digest: digestOf(BYTES),
