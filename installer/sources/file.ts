@@ -3,7 +3,7 @@ import { createReadStream, type Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import { errorCode, InstallError } from '../core/errors.ts';
-import { escapeText } from '../core/redact.ts';
+import { escapeText, redactReference } from '../core/redact.ts';
 import type { Body, Entry, Part, Pinned, Reference, ResumePoint, Source } from '../core/types.ts';
 import { directoryAsTar } from './directory-tar.ts';
 
@@ -19,10 +19,9 @@ export const fileSource: Source = {
 const KERNEL = ['/proc', '/sys', '/dev'];
 
 function toReference(path: string): Reference {
-  const shown = `file:${escapeText(path)}`;
   return {
     kind: 'file',
-    text: shown,
+    text: `file:${path.replaceAll(/[%?#]/g, encodeURIComponent)}`, // reads back as the same path
     origin: { scheme: 'file', path },
     isLocal: true,
     digest: undefined,
@@ -50,12 +49,14 @@ function fromFileUrl(text: string): string {
 
 function plain(path: string, text: string): string {
   if (path === '') throw invalid(text, 'the path is empty');
-  if (/\p{Cc}/u.test(path)) throw invalid(text, 'control characters are refused');
+  if (escapeText(path) !== path) throw invalid(text, 'control and invisible characters are refused');
+  // A mistyped URL may hold a password, and a path is shown as it is.
+  if (path.includes('://')) throw invalid(text, 'it holds a URL');
   return path;
 }
 
 function invalid(text: string, why: string): InstallError {
-  const shown = escapeText(text).slice(0, 300);
+  const shown = redactReference(text).slice(0, 300);
   return new InstallError('ReferenceInvalid', `${shown} is not a local reference: ${why}`, {
     details: { reference: shown, fix: 'write ./dir, ./x.tgz or file:/dir' },
   });

@@ -1,6 +1,6 @@
 /** The registry of source kinds, and the one way from a text to a reference. A new kind: one file, one line here. */
 import { InstallError } from '../core/errors.ts';
-import { redactReference } from '../core/redact.ts';
+import { escapeText, redactReference } from '../core/redact.ts';
 import type { ParseContext, Reference, Source } from '../core/types.ts';
 import { fileSource } from './file.ts';
 import { httpsSource } from './https.ts';
@@ -22,7 +22,7 @@ export function parseReference(text: string, ctx: ParseContext): Reference {
   if (text.length > LONGEST) throw invalid(text, `it is longer than ${LONGEST} characters`);
   if (text !== text.trim())
     throw invalid(text, 'it has white space around it', `write ${redactReference(text.trim())}`);
-  if (/\p{Cc}/u.test(text)) throw invalid(text, 'it holds control characters');
+  if (escapeText(text) !== text) throw invalid(text, 'it holds control or invisible characters');
   refuseScheme(text);
   for (const source of SOURCES) {
     const reference = source.parse(text, ctx);
