@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { HttpResponse } from '../../installer/core/context.ts';
 import { InstallError } from '../../installer/core/errors.ts';
@@ -164,6 +164,20 @@ describe('a connection that fails', () => {
     await using http = testHttp();
     const error = await failureOf(http.exchange(get(server.url('/a'))));
     expect(error).toMatchObject({ reason: 'RegistryUnavailable', transient: { code: 'ECONNRESET' } });
+  });
+
+  test('because the host accepts and then says nothing, not even TLS, is transient after the connect timeout', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = server.address() as AddressInfo;
+    await using http = testHttp({ limits: { connectTimeoutMs: 100 } });
+    const error = await failureOf(http.exchange(get(`https://127.0.0.1:${port}/a`)));
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    expect(error).toMatchObject({ reason: 'RegistryUnavailable', transient: { code: 'connect_timeout' } });
   });
 
   test('because no answer comes is transient after the headers timeout', async () => {
