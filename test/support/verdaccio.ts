@@ -21,6 +21,7 @@ export interface VerdaccioOptions {
 }
 
 const START_MS = 60_000;
+const require = createRequire(import.meta.url);
 
 /** Packages of the scope `@private` are for users only; everything else is for everybody. Resolves when it listens. */
 export async function startVerdaccio({ users }: VerdaccioOptions): Promise<Verdaccio> {
@@ -29,7 +30,7 @@ export async function startVerdaccio({ users }: VerdaccioOptions): Promise<Verda
   const host = `127.0.0.1:${port}`;
   await writeFile(join(directory, 'htpasswd'), Object.entries(users).map(passwordLine).join('\n'));
   await writeFile(join(directory, 'config.yaml'), JSON.stringify(configuration(directory, host))); // JSON is YAML
-  const program = join(dirname(createRequire(import.meta.url).resolve('verdaccio/package.json')), 'bin', 'verdaccio');
+  const program = join(dirname(require.resolve('verdaccio/package.json')), 'bin', 'verdaccio');
   const child = fork(program, ['--config', join(directory, 'config.yaml')], {
     cwd: directory,
     env: { PATH: process.env['PATH'], HOME: directory },
