@@ -8,6 +8,7 @@ import type { NetworkSettings, Settings } from '../core/settings.ts';
 import type { PluginList } from '../core/types.ts';
 import { createCredentials, type LoadedCredentials } from '../net/credentials.ts';
 import { lazyHttp } from '../net/lazy-http.ts';
+import { isPrivateHost } from '../net/private-address.ts';
 import { createReporter } from '../report/index.ts';
 import { createRedactor } from '../report/redactor.ts';
 import { terminationMessage, writeTerminationMessage } from '../report/termination.ts';
@@ -54,7 +55,7 @@ export async function runSession(
 class Session {
   /** `sha256:` and 12 hex characters once the list is read. */
   set = '';
-  secrets: readonly string[] = [];
+  #credentials: LoadedCredentials | undefined;
   readonly #command: RunEnd['command'];
   readonly #settings: Settings;
   readonly #machine: Machine;
@@ -67,11 +68,16 @@ class Session {
     this.#started = machine.clock.monotonic();
   }
 
+  /** Every secret loaded so far; grows during the run. */
+  get secrets(): readonly string[] {
+    return this.#credentials?.secrets ?? [];
+  }
+
   async run(conduct: Conduct, emit: LineDeps['emit']): Promise<RunSummary> {
     try {
       const isInsecureHost = hostMatcher(this.#settings.network.insecureHosts);
       const credentials = await createCredentials(this.#settings.credentials, isInsecureHost);
-      this.secrets = credentials.secrets;
+      this.#credentials = credentials;
       const npmRegistry = (name: string): URL => credentials.npmrc.registryFor(name);
       const list = await loadList(this.#settings, { npmRegistry, isInsecureHost });
       this.set = list.set;
@@ -83,6 +89,7 @@ class Session {
         ...this.#settings.options,
         requireIntegrity: list.requireIntegrity,
         isInsecureHost,
+        isPrivateHost,
       };
       return await this.#conduct(conduct, { list, options, credentials: credentials.provider, emit }, credentials);
     } catch (thrown) {

@@ -138,6 +138,8 @@ export interface StepOptions {
   readonly anonymousFallback: boolean;
   /** Hosts (`host` or `host:port`) that may be spoken to over plain http. */
   readonly isInsecureHost: (host: string) => boolean;
+  /** `localhost` and IP literals of loopback, link-local, private, unspecified and multicast space. */
+  readonly isPrivateHost: (url: URL) => boolean;
   /** Token realms listed by PORTAL_PLUGINS_AUTH_REALMS, `host=realm-host` or `realm-host`. */
   readonly authRealms: readonly string[];
 }

@@ -13,7 +13,7 @@ export interface Settings {
   readonly credentials: CredentialSettings;
   readonly stage: StageSettings;
   readonly limits: Limits;
-  readonly options: Omit<StepOptions, 'requireIntegrity' | 'isInsecureHost'>;
+  readonly options: Omit<StepOptions, 'requireIntegrity' | 'isInsecureHost' | 'isPrivateHost'>;
   /** Remarks about the environment (unknown PORTAL_PLUGINS_* names), printed as warnings. */
   readonly warnings: readonly string[];
 }

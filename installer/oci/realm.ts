@@ -1,5 +1,4 @@
 /** Whether a token service named by a registry may be asked, and so may see the registry's credential. */
-import { BlockList, isIP } from 'node:net';
 import { InstallError } from '../core/errors.ts';
 import { escapeText, redactOrigin } from '../core/redact.ts';
 import type { OciPolicy } from './settings.ts';
@@ -24,7 +23,7 @@ export function admitRealm(realm: string, registry: string, base: URL, policy: O
     if (listed.ofRegistry.some((entry) => isHost(url, entry))) return url;
     throw refused(registry, shown, `is not one of those listed for ${registry}`);
   }
-  if (isPrivate(url.hostname)) throw refused(registry, shown, 'is in a loopback, link-local or private network');
+  if (policy.isPrivateHost(url)) throw refused(registry, shown, 'is in a loopback, link-local or private network');
   return url;
 }
 
@@ -60,38 +59,6 @@ function listedRealms(entries: readonly string[], registry: string): ListedRealm
 
 function isHost(url: URL, entry: string): boolean {
   return entry === url.host || (url.port === '' && entry === url.hostname);
-}
-
-const PRIVATE = new BlockList();
-for (const [network, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['224.0.0.0', 3],
-] as const) {
-  PRIVATE.addSubnet(network, prefix, 'ipv4');
-}
-for (const [network, prefix] of [
-  ['::', 127],
-  ['64:ff9b::', 96],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
-] as const) {
-  PRIVATE.addSubnet(network, prefix, 'ipv6');
-}
-
-function isPrivate(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true;
-  const address = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-  const family = isIP(address);
-  if (family === 0) return false;
-  // `::ffff:10.0.0.1` is checked against the IPv4 networks by BlockList itself.
-  return PRIVATE.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 function refused(registry: string, realm: string, cause: string, fix?: string): InstallError {

@@ -15,6 +15,8 @@ export interface OciPolicy {
   readonly anonymousFallback: boolean;
   /** Hosts (`host` or `host:port`) that may be spoken to over plain http. */
   readonly isInsecureHost: (host: string) => boolean;
+  /** Hosts that a token service must not have unless it is listed or the registry's own. */
+  readonly isPrivateHost: (url: URL) => boolean;
   /** Token realms: `registry=realm-host` or `realm-host` (docs/sources.md, "Token services"). */
   readonly authRealms: readonly string[];
 }

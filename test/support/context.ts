@@ -4,6 +4,7 @@ import type { RunEvent } from '../../installer/core/events.ts';
 import { DEFAULT_LIMITS } from '../../installer/core/limits.ts';
 import type { Limits } from '../../installer/core/limits.ts';
 import type { AbsPath } from '../../installer/core/types.ts';
+import { isPrivateHost } from '../../installer/net/private-address.ts';
 import { instantClock } from './clock.ts';
 
 export interface TestContext extends Context {
@@ -40,6 +41,7 @@ export function testContext(overrides: ContextOverrides = {}): TestContext {
       portalNodeVersion: undefined,
       anonymousFallback: false,
       isInsecureHost: () => false,
+      isPrivateHost,
       authRealms: [],
       ...overrides.options,
     },

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { isPrivateHost } from '../../../installer/net/private-address.ts';
 import { admitRealm } from '../../../installer/oci/realm.ts';
 import type { OciPolicy } from '../../../installer/oci/settings.ts';
 
 function admit(realm: string, base = 'https://ghcr.io/', policy: Partial<OciPolicy> = {}): string {
   const url = new URL(base);
-  const complete = { anonymousFallback: false, isInsecureHost: () => false, authRealms: [], ...policy };
+  const complete = { anonymousFallback: false, isInsecureHost: () => false, isPrivateHost, authRealms: [], ...policy };
   return admitRealm(realm, url.host, url, complete).href;
 }
 
