@@ -114,9 +114,10 @@ class Installation {
       return ready === undefined;
     });
     const place = workplace(volume, kept, this.#settings.limits.setBytes);
-    const { outcomes, aborted } = await prepareAll(pending, place, { ...this.#deps, signal });
+    const { outcomes, aborted, error } = await prepareAll(pending, place, { ...this.#deps, signal });
     const all = [...this.#end.outcomes, ...kept, ...outcomes].sort((a, b) => a.entry.index - b.entry.index);
     this.#end = { ...this.#end, outcomes: all, aborted };
+    if (error !== undefined) throw error;
   }
 
   #report(set: SealedSet, removed: readonly string[]): void {

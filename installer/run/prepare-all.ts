@@ -43,6 +43,8 @@ export interface Workplace {
 export interface Prepared {
   readonly outcomes: readonly Outcome[];
   readonly aborted: readonly Entry[];
+  /** Nobody's failure but the volume's: what was announced cannot fit on it. */
+  readonly error: InstallError | undefined;
 }
 
 /**
@@ -53,9 +55,9 @@ export async function prepareAll(pending: readonly Entry[], place: Workplace, de
   const batch = new Batch(place, deps);
   const resolved = await mapConcurrent(pending, deps.limits.concurrency, (entry) => batch.resolve(entry));
   const groups = groupByDownload(resolved.filter((one) => one !== undefined));
-  batch.checkSpace(groups);
-  await mapConcurrent(groups, deps.limits.concurrency, (group) => batch.prepare(group));
-  return batch.result(pending);
+  const error = lackOfSpace(groups, place.freeBytes);
+  if (error === undefined) await mapConcurrent(groups, deps.limits.concurrency, (group) => batch.prepare(group));
+  return { ...batch.result(pending), error };
 }
 
 class Batch {
@@ -87,19 +89,6 @@ class Batch {
     }
   }
 
-  /** Fails the run before the first byte when the announced archives alone cannot fit. */
-  checkSpace(groups: readonly Group[]): void {
-    const announced = groups.flatMap(([{ pinned }]) => pinned.parts.map((part) => part.claims.bytes ?? 0));
-    const needed = announced.reduce((sum, bytes) => sum + bytes, 0);
-    const first = groups[0]?.[0].entry;
-    if (first === undefined || needed <= this.#place.freeBytes) return;
-    const text = `the archives to download are ${needed} bytes, the volume has ${this.#place.freeBytes} free`;
-    this.#reject(
-      first,
-      new InstallError('VolumeFull', text, { details: { neededBytes: needed, freeBytes: this.#place.freeBytes } }),
-    );
-  }
-
   async prepare(group: Group): Promise<void> {
     if (this.#signal.aborted) return;
     const lead = group[0].entry;
@@ -121,7 +110,7 @@ class Batch {
     }
   }
 
-  result(pending: readonly Entry[]): Prepared {
+  result(pending: readonly Entry[]): Omit<Prepared, 'error'> {
     const outcomes = pending.map((entry) => this.#outcomes.get(entry.index)).filter((one) => one !== undefined);
     return { outcomes, aborted: pending.filter((entry) => !this.#outcomes.has(entry.index)) };
   }
@@ -166,6 +155,15 @@ class Batch {
     const timing = { signal: deadline.signal, deadline: deadline.at };
     return { ...timing, limits, options, clock, http, credentials, emit, admits: list.admits, scratch, subject };
   }
+}
+
+/** VolumeFull when the announced archives alone do not fit: found before the first byte. */
+function lackOfSpace(groups: readonly Group[], freeBytes: number): InstallError | undefined {
+  const announced = groups.flatMap(([{ pinned }]) => pinned.parts.map((part) => part.claims.bytes ?? 0));
+  const neededBytes = announced.reduce((sum, bytes) => sum + bytes, 0);
+  if (neededBytes <= freeBytes) return undefined;
+  const text = `the archives to download are ${neededBytes} bytes, the volume has ${freeBytes} free`;
+  return new InstallError('VolumeFull', text, { details: { neededBytes, freeBytes } });
 }
 
 /** The one `plugin_rejected` event of an entry. */

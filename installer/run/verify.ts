@@ -25,8 +25,9 @@ export async function runVerify(deps: LineDeps): Promise<End> {
       const space = await statfs(scratch);
       const freeBytes = space.bavail * space.bsize;
       const place = { scratch, freeBytes, setBytes: deps.limits.setBytes || Number.POSITIVE_INFINITY, usedBytes: 0 };
-      const { outcomes, aborted } = await prepareAll(pending, place, deps);
+      const { outcomes, aborted, error } = await prepareAll(pending, place, deps);
       end = { ...end, outcomes: [...refused, ...outcomes].sort((a, b) => a.entry.index - b.entry.index), aborted };
+      if (error !== undefined) throw error;
       deps.signal.throwIfAborted();
       const identity = { run: '', set: deps.list.set, completedAt: '', tool: '' };
       const sealed = seal(end.outcomes, deps.list.appConfig, identity);

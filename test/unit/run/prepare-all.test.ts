@@ -54,14 +54,14 @@ async function run(
   entries: readonly Entry[],
   with_: Steps,
   change: { place?: Partial<Workplace>; signal?: AbortSignal; concurrency?: number } = {},
-): Promise<{ statuses: string[]; aborted: number[]; events: RunEvent[] }> {
+): Promise<{ statuses: string[]; aborted: number[]; error: InstallError | undefined; events: RunEvent[] }> {
   const ctx = testContext({ limits: { concurrency: change.concurrency ?? 1 } });
   const place: Workplace = { scratch, freeBytes: 1e9, setBytes: 1e9, usedBytes: 0, ...change.place };
   const signal = change.signal ?? ctx.signal;
   const deps: LineDeps = { ...ctx, list: testList(entries), steps: with_, signal };
-  const { outcomes, aborted } = await prepareAll(entries, place, deps);
+  const { outcomes, aborted, error } = await prepareAll(entries, place, deps);
   const statuses = outcomes.map((one) => `${one.entry.index}:${one.status === 'ready' ? 'ready' : one.error.reason}`);
-  return { statuses, aborted: aborted.map((entry) => entry.index), events: ctx.events };
+  return { statuses, aborted: aborted.map((entry) => entry.index), error, events: ctx.events };
 }
 
 const fails =
@@ -137,8 +137,9 @@ test('a wrong pin of one entry does not fail the others on the same image', asyn
 test('announced archives that cannot fit fail before the first download', async () => {
   const part = { claims: { bytes: 600 }, label: 'x', open: async () => Promise.reject(new Error('opened')) };
   const recorded = steps({}, () => ({ parts: [part] }));
-  const { statuses } = await run([testEntry(0), testEntry(1)], recorded, { place: { freeBytes: 1000 } });
-  expect(statuses).toEqual(['0:VolumeFull']);
+  const { statuses, error } = await run([testEntry(0), testEntry(1)], recorded, { place: { freeBytes: 1000 } });
+  expect(error).toMatchObject({ reason: 'VolumeFull', details: { neededBytes: 1200, freeBytes: 1000 } });
+  expect(statuses).toEqual([]);
   expect(recorded.calls.some((call) => call.startsWith('fetch'))).toBe(false);
 });
 
