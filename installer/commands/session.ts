@@ -79,7 +79,11 @@ class Session {
       const credentials = await createCredentials(this.#settings.credentials, isInsecureHost);
       this.#credentials = credentials;
       const npmRegistry = (name: string): URL => credentials.npmrc.registryFor(name);
-      const list = await loadList(this.#settings, { npmRegistry, isInsecureHost });
+      const list = await loadList(this.#settings, {
+        npmRegistry,
+        npmReplaceRegistryHost: credentials.npmrc.replaceRegistryHost,
+        isInsecureHost,
+      });
       this.set = list.set;
       this.#announce(list, emit);
       for (const text of [...this.#settings.warnings, ...credentials.npmrc.warnings, ...list.warnings]) {

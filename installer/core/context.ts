@@ -38,6 +38,8 @@ export interface HttpRequest {
   /** Asked for each redirect target before it is requested; throws to refuse (`SourceNotAllowed` for https entries). */
   readonly admitRedirect?: (target: URL) => void;
   readonly tls?: ClientTls;
+  /** `url` was named by another server (`dist.tarball`), so its name must not resolve to an address a redirect may not reach. */
+  readonly isNamedByServer?: boolean;
   readonly signal: AbortSignal;
 }
 

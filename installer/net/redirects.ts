@@ -33,8 +33,8 @@ export interface RedirectPolicy {
 }
 
 export function firstHop(request: HttpRequest): Hop {
-  const { url, headers, authorization, tls } = request;
-  return { url, headers, authorization, tls, isSameOrigin: true, isGuarded: false, from: undefined };
+  const { url, headers, authorization, tls, isNamedByServer: isGuarded = false } = request;
+  return { url, headers, authorization, tls, isSameOrigin: true, isGuarded, from: undefined };
 }
 
 /** The target a response names, as text; undefined when it is no redirect. RFC 9110, section 10.2.2. */

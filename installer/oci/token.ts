@@ -4,7 +4,7 @@ import { InstallError } from '../core/errors.ts';
 import { escapeText, redactUrl } from '../core/redact.ts';
 import { readWords } from './answer.ts';
 import type { OciSettings } from './settings.ts';
-import { SingleFlight } from './single-flight.ts';
+import { SingleFlight } from '../core/single-flight.ts';
 
 /** What a Bearer challenge asks for; the realm was admitted. */
 export interface TokenChallenge {

@@ -11,6 +11,8 @@ export interface ArchiveRequest {
   readonly credential: UrlCredential | undefined;
   /** Throws to refuse a redirect target. */
   readonly admitRedirect?: (target: URL) => void;
+  /** Another server named the address. */
+  readonly isNamedByServer?: boolean;
   /** Resume only where the server says `Accept-Ranges: bytes`. */
   readonly needsAcceptRanges: boolean;
   /** What 404 and 410 mean: the source's own words. */
@@ -44,6 +46,7 @@ export async function requestArchive(request: ArchiveRequest, ctx: Context, from
     headers: { accept: '*/*', ...rangeHeaders(point) },
     redirects: 'follow',
     signal: ctx.signal,
+    isNamedByServer: request.isNamedByServer ?? false,
     ...(credential?.authorization === undefined ? {} : { authorization: credential.authorization }),
     ...(credential?.tls === undefined ? {} : { tls: credential.tls }),
     ...(admitRedirect === undefined ? {} : { admitRedirect }),

@@ -9,7 +9,7 @@ import { fetchPackument, type FetchedPackument } from '../npm/registry.ts';
 import { pickVersion, type Picked } from '../npm/pick.ts';
 import { parseNpmSpec, type NpmSpec, type Wanted } from '../npm/spec.ts';
 import { tarballUrl } from '../npm/tarball-url.ts';
-import { SingleFlight } from '../oci/single-flight.ts';
+import { SingleFlight } from '../core/single-flight.ts';
 import { downloadKey, requestArchive } from './archive-request.ts';
 import { fileSource } from './file.ts';
 import { httpsSource, notAdmitted } from './https.ts';
@@ -125,6 +125,7 @@ function openTarball({ wish, picked, url }: Tarball, ctx: Context, from: ResumeP
     {
       url,
       credential,
+      isNamedByServer: url.host !== wish.registry.host,
       needsAcceptRanges: false,
       authHint: hint ?? `add //${url.host}/:_authToken=\${TOKEN} to .npmrc if the package is private`,
       notFound: (status) =>

@@ -2,7 +2,7 @@
 import type { Context, Http } from '../core/context.ts';
 import { OciClient, type FetchedManifest, type ManifestSelector } from '../oci/client.ts';
 import type { OciTarget } from '../oci/reference.ts';
-import { SingleFlight } from '../oci/single-flight.ts';
+import { SingleFlight } from '../core/single-flight.ts';
 
 export class OciSession {
   readonly client: OciClient;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SingleFlight } from '../../../installer/oci/single-flight.ts';
+import { SingleFlight } from '../../../installer/core/single-flight.ts';
 
 const never = new AbortController().signal;
 
