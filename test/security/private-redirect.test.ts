@@ -74,6 +74,13 @@ describe('a redirect to a private address', () => {
     },
   );
 
+  test('is refused as well when a packument names it, before any connection', async () => {
+    using _resolver = nameResolvesTo(['169.254.169.254']);
+    await using http = testHttp({ network: { insecureHosts: [NAME] } });
+    const request = { ...get(new URL(`http://${NAME}/tarball.tgz`)), isNamedByServer: true };
+    expect(await failureOf(http.exchange(request))).toMatchObject({ reason: 'RedirectRefused' });
+  });
+
   test('by a name is followed when the address is listed, and the name is resolved once', async () => {
     using resolver = nameResolvesTo(['127.0.0.1']);
     await using inside = await startFaultServer({ '/x': serve(BYTES) });
