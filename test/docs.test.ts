@@ -1,0 +1,225 @@
+/** The documents say what the program does: links, lists, commands, texts and tables are compared with the code. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import manifest from '../package.json' with { type: 'json' };
+import type { CommandName } from '../installer/config/setting-kinds.ts';
+import { parseFlags } from '../installer/config/settings-parse.ts';
+import { settingRows } from '../installer/config/settings-table.ts';
+import { EXIT, exitCodeOf } from '../installer/core/exit.ts';
+import { REASONS } from '../installer/core/reasons.ts';
+import { toLogLines } from '../installer/report/log-line.ts';
+import { CAUSES } from '../installer/verify/diagnose.ts';
+import {
+  anchorsOf,
+  codeSpans,
+  type Document,
+  documents,
+  filesBelow,
+  PROJECT,
+  readDocument,
+  tableRows,
+} from './support/documents.ts';
+import { docSnippets } from './support/doc-snippets.ts';
+import { directoryOf, load, loadText, PIN } from './support/list.ts';
+import { everyEvent } from './support/run-summary.ts';
+
+const DOCUMENTS = documents();
+const each = DOCUMENTS.map((document) => [document.path, document] as const);
+/** A record, so that a new command cannot be forgotten here. */
+const COMMANDS: Readonly<Record<CommandName, true>> = { install: true, verify: true, explain: true };
+const bare = (cell = ''): string => cell.replaceAll('`', '');
+
+test.each(each)('every link of %s leads somewhere', (path, document) => {
+  const broken = linksOf(document).filter((link) => !isAlive(path, link));
+  expect(broken).toEqual([]);
+});
+
+function linksOf({ prose }: Document): readonly string[] {
+  const text = prose.replaceAll(/`[^`\n]*`(?!\]\()/g, (span) => span.replaceAll(/[[\]()]/g, '_'));
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+}
+
+function isAlive(from: string, link: string): boolean {
+  if (/^[a-z]+:/.test(link)) return link.startsWith('https://');
+  const [file = '', anchor] = link.split('#', 2);
+  const target = file === '' ? from : normalize(join(dirname(from), file));
+  if (target.startsWith('..') || !existsSync(join(PROJECT, target))) return false;
+  return anchor === undefined || (target.endsWith('.md') && anchorsOf(readDocument(target)).has(anchor));
+}
+
+test('every document and section that a comment refers to exists', () => {
+  const lost = ['installer', 'test', 'bench', 'examples'].flatMap((folder) =>
+    filesBelow(folder, ['.ts', '.js', '.md']).flatMap(lostReferences),
+  );
+  expect([...new Set(lost)]).toEqual([]);
+});
+
+function lostReferences(path: string): readonly string[] {
+  // A reference may be broken over two lines of a comment.
+  const text = readFileSync(join(PROJECT, path), 'utf8').replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ');
+  return [...text.matchAll(/\bdocs\/([a-z-]+\.md)(?:, "([^"]{1,60})")?/g)].flatMap(([, name = '', section]) => {
+    if (!existsSync(join(PROJECT, 'docs', name))) return [`${path}: docs/${name}`];
+    if (section === undefined) return [];
+    const wanted = section.toLowerCase();
+    const isThere = readDocument(`docs/${name}`).headings.some((heading) => heading.toLowerCase().startsWith(wanted));
+    return isThere ? [] : [`${path}: docs/${name}, "${section}"`];
+  });
+}
+
+test.each(each)('every plugin list in %s is accepted, its sources included', async (_, { blocks }) => {
+  for (const { language, content, line } of blocks.filter((block) => block.language === 'yaml')) {
+    const value: unknown = parseYaml(content);
+    const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const isList = keys.includes('plugins') || keys.includes('dynamicPlugins');
+    if (!isList) continue;
+    const list = keys.includes('plugins')
+      ? await loadText(content)
+      : await load({ values: [join(directoryOf({ 'values.yaml': content }), 'values.yaml')] });
+    expect(list.entries.length, `${language} of line ${line}`).toBeGreaterThan(0);
+    expect(list.refused, `line ${line}`).toEqual([]);
+  }
+});
+
+test.each(each)('every block of data in %s parses', (_, { blocks }) => {
+  for (const { language, content } of blocks) {
+    if (language === 'json') JSON.parse(content);
+    if (language === 'yaml') expect(parseYaml(content)).toBeDefined();
+  }
+});
+
+test.each(each)('every command of %s exists and takes these arguments', (_, document) => {
+  const wrong = commandsOf(document).flatMap((command) => faultOf(command) ?? []);
+  expect(wrong).toEqual([]);
+});
+
+/** Lines of shell blocks and code spans that call this program or npm, one call each. */
+function commandsOf(document: Document): readonly string[] {
+  const shell = document.blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ content }) => content.split('\n'));
+  return [...shell, ...codeSpans(document)]
+    .flatMap((line) => line.replace(/\s#.*$/, '').split(/\s*(?:&&|;)\s*/))
+    .map((call) => call.trim().replace(/^node (?:installer\/main\.ts|dist\/portal-plugins\.mjs)/, 'portal-plugins'))
+    .filter((call) => /^(?:portal-plugins(?: |$)|npm )/.test(call));
+}
+
+function faultOf(call: string): string | undefined {
+  const [program = '', ...words] = call.replaceAll(/ (?:\[[^\]]*\]|…)/g, '').split(/\s+/);
+  if (program === 'npm') return isNpmCall(words) ? undefined : `${call}: no such script`;
+  const [first] = words;
+  const isNamed = first !== undefined && Object.hasOwn(COMMANDS, first);
+  try {
+    parseFlags(isNamed ? (first as CommandName) : 'install', isNamed ? words.slice(1) : words);
+    return undefined;
+  } catch (thrown) {
+    return `${call}: ${String(thrown)}`;
+  }
+}
+
+function isNpmCall([verb = '', script = '']: readonly string[]): boolean {
+  const scripts = Object.keys(manifest.scripts);
+  if (verb === 'run') return script === 'X' || scripts.includes(script);
+  return ['ci', 'view', 'pack', 'publish'].includes(verb) || scripts.includes(verb);
+}
+
+test('the texts of the program in the documents are its own', async () => {
+  const snippets = await docSnippets();
+  const shown = new Set<string>();
+  for (const { path, blocks } of DOCUMENTS) {
+    for (const { snippet, content, line } of blocks) {
+      if (snippet === undefined) continue;
+      shown.add(snippet);
+      expect(content, `${path}:${line}, ${snippet}`).toBe(snippets.get(snippet));
+    }
+  }
+  expect(shown).toEqual(new Set(snippets.keys()));
+});
+
+test('no log line or message stands in a document without being compared', () => {
+  const marks = /^(?:ts=\d|\{"level"|[A-Z]\w+: \d+ of \d+ plugins failed|ok: \d+ plugins)/m;
+  const loose = DOCUMENTS.flatMap(({ path, blocks }) =>
+    blocks
+      .filter(({ snippet, content }) => snippet === undefined && marks.test(content))
+      .map(({ line }) => `${path}:${line}`),
+  );
+  expect(loose).toEqual([]);
+});
+
+test('every reason, variable and exit code that a document names exists', () => {
+  const variables = new Set(settingRows().flatMap(({ variable, ecosystem = [] }) => [variable, ...ecosystem]));
+  const source = filesBelow('installer', ['.ts'])
+    .map((path) => readFileSync(join(PROJECT, path), 'utf8'))
+    .join('\n');
+  const words = new Set(source.match(/\w+/g));
+  const unknown = DOCUMENTS.flatMap((document) =>
+    codeSpans(document)
+      .filter((span) => {
+        if (/^PORTAL_PLUGINS_[A-Z_]+(?:=\S*)?$/.test(span))
+          return !variables.has(span.replace(/=.*/, '')) && span !== 'PORTAL_PLUGINS_';
+        return /^[A-Z][a-z]+(?:[A-Z][a-z]+)+$/.test(span) && !Object.hasOwn(REASONS, span) && !words.has(span);
+      })
+      .map((span) => `${document.path}: ${span}`),
+  );
+  expect(unknown).toEqual([]);
+});
+
+test('docs/contracts.md lists every exit code by its name', () => {
+  const rows = tableRows(readDocument('docs/contracts.md'), 'Exit codes');
+  expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(EXIT);
+});
+
+test('docs/exit-codes.md states the precedence of exit codes', () => {
+  const stated = /the first of ([\d, and]+) that a/.exec(readDocument('docs/exit-codes.md').prose)?.[1] ?? '';
+  const order = (stated.match(/\d+/g) ?? []).map(Number);
+  expect(new Set(order)).toEqual(new Set(Object.values(EXIT).filter((code) => code !== EXIT.ok)));
+  for (const [index, code] of order.entries()) expect(exitCodeOf(order.slice(index).toReversed())).toBe(code);
+});
+
+test('docs/contracts.md lists every log event with its level and every field', () => {
+  const rows = tableRows(readDocument('docs/contracts.md'), 'Logs');
+  const documented = new Map(rows.map(([event, level, , fields = '']) => [bare(event), { level, fields }]));
+  const common = new Set(['event', 'package', 'index', 'set']);
+  const seen = new Set<string>();
+  for (const { level, fields } of everyEvent('text').flatMap((event) => toLogLines(event, 'sha256:0'))) {
+    const event = String(fields.find(([name]) => name === 'event')?.[1] ?? '');
+    if (event === '') continue;
+    seen.add(event);
+    expect(documented.get(event)?.level, event).toBe(level);
+    for (const [name] of fields) {
+      // Details of a reason are the reason's own; the table says that there are such.
+      if (common.has(name) || (event === 'plugin_rejected' && ['from', 'names'].includes(name))) continue;
+      expect(documented.get(event)?.fields, `${event} ${name}`).toMatch(new RegExp(`\`${name}[\`=]`));
+    }
+  }
+  expect(seen).toEqual(new Set(documented.keys()));
+});
+
+test('docs/contracts.md lists every cause of a mismatch by its evidence', () => {
+  const rows = tableRows(readDocument('docs/contracts.md'), 'Reasons');
+  expect(new Set(rows.map(([evidence]) => bare(evidence)))).toEqual(new Set(Object.keys(CAUSES)));
+});
+
+test.each(tableRows(readDocument('docs/sources.md'), 'allowed-sources').map((row) => row.map(bare)))(
+  'the pattern %s and the source %s: admitted %s',
+  async (pattern, source = '', admitted = '') => {
+    const plugins = [{ package: source, ...(source.startsWith('./') ? {} : { integrity: PIN }) }];
+    const list = await loadText(JSON.stringify({ allowedSources: [pattern], plugins }));
+    expect(['yes', 'no']).toContain(admitted);
+    expect(list.refused.length).toBe(admitted === 'yes' ? 0 : 1);
+  },
+);
+
+test.each(tableRows(readDocument('docs/security.md'), 'limits').map((row) => row.map(bare)))(
+  'the limit "%s" is %s by %s and refuses with %s',
+  (_, shownDefault, variable, reason) => {
+    expect(settingRows().find((row) => row.variable === variable)?.shownDefault).toBe(shownDefault);
+    expect(Object.keys(REASONS)).toContain(reason);
+  },
+);
+
+test('no document names a place outside of the project', () => {
+  const names = DOCUMENTS.filter(({ text }) => /\/work\/|shared\/design|\/tmp\//.test(text)).map(({ path }) => path);
+  expect(names.map((path) => relative(PROJECT, join(PROJECT, path)))).toEqual([]);
+});
