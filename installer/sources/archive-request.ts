@@ -12,7 +12,7 @@ export interface ArchiveRequest {
   /** Throws to refuse a redirect target. */
   readonly admitRedirect?: (target: URL) => void;
   /** Another server named the address. */
-  readonly isNamedByServer?: boolean;
+  readonly isNamedByServer: boolean;
   /** Resume only where the server says `Accept-Ranges: bytes`. */
   readonly needsAcceptRanges: boolean;
   /** What 404 and 410 mean: the source's own words. */
@@ -46,7 +46,7 @@ export async function requestArchive(request: ArchiveRequest, ctx: Context, from
     headers: { accept: '*/*', ...rangeHeaders(point) },
     redirects: 'follow',
     signal: ctx.signal,
-    isNamedByServer: request.isNamedByServer ?? false,
+    isNamedByServer: request.isNamedByServer,
     ...(credential?.authorization === undefined ? {} : { authorization: credential.authorization }),
     ...(credential?.tls === undefined ? {} : { tls: credential.tls }),
     ...(admitRedirect === undefined ? {} : { admitRedirect }),

@@ -80,6 +80,7 @@ function openBody(url: URL, ctx: Context, from: ResumePoint): Promise<Body> {
     {
       url,
       credential,
+      isNamedByServer: false,
       needsAcceptRanges: true,
       admitRedirect: (target) => admit(target, url, ctx),
       authHint: `add //${url.host}/:_authToken=\${TOKEN} to .npmrc if the archive is private`,
