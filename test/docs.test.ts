@@ -101,7 +101,9 @@ function commandsOf(document: Document): readonly string[] {
     .flatMap(({ content }) => content.split('\n'));
   return [...shell, ...codeSpans(document)]
     .flatMap((line) => line.replace(/\s#.*$/, '').split(/\s*(?:&&|;)\s*/))
-    .map((call) => call.trim().replace(/^node (?:installer\/main\.ts|dist\/portal-plugins\.mjs)/, 'portal-plugins'))
+    .map((call) =>
+      call.trim().replace(/^(?:npx )?node (?:installer\/main\.ts|dist\/portal-plugins\.mjs)/, 'portal-plugins'),
+    )
     .filter((call) => /^(?:portal-plugins(?: |$)|npm )/.test(call));
 }
 
@@ -163,6 +165,12 @@ test('every reason, variable and exit code that a document names exists', () => 
       .map((span) => `${document.path}: ${span}`),
   );
   expect(unknown).toEqual([]);
+});
+
+test.each(each)('every variable of this program in a block of %s exists', (_, { blocks }) => {
+  const known = new Set(settingRows().flatMap(({ variable }) => variable ?? []));
+  const named = blocks.flatMap(({ content }) => content.match(/\bPORTAL_PLUGINS_[A-Z_]+\b/g) ?? []);
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
 
 test('docs/contracts.md lists every exit code by its name', () => {

@@ -37,7 +37,7 @@ function demands(text: string, reason: Reason): boolean {
   const forms = [
     `reason: ${quoted}`,
     `(?:toBe|toEqual|toContain|toHaveProperty|toMatchObject)\\([^)]*${quoted}`,
-    `[\\[,{(]\\s*${quoted}`,
+    `[\\[,{]\\s*${quoted}`,
     `: ${quoted}`,
     `expect\\([^\\n]*${quoted}`,
     `(?:reason|code)\\w*['"]?\\]?[^\\n]*['"=]${snakeCase(reason)}\\b`,
