@@ -1,5 +1,5 @@
 /** The documents say what the program does: links, lists, commands, texts and tables are compared with the code. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
@@ -9,6 +9,10 @@ import { parseFlags } from '../installer/config/settings-parse.ts';
 import { settingRows } from '../installer/config/settings-table.ts';
 import { EXIT, exitCodeOf } from '../installer/core/exit.ts';
 import { REASONS } from '../installer/core/reasons.ts';
+import { parseDockerConfig } from '../installer/net/docker-auth.ts';
+import { keyApplies, parseRegistryKey, registryAddress } from '../installer/net/docker-key.ts';
+import { readNpmrc } from '../installer/net/npmrc.ts';
+import { formatOciReference, parseOciReference } from '../installer/oci/reference.ts';
 import { toLogLines } from '../installer/report/log-line.ts';
 import { CAUSES } from '../installer/verify/diagnose.ts';
 import {
@@ -24,6 +28,7 @@ import {
 import { docSnippets } from './support/doc-snippets.ts';
 import { directoryOf, load, loadText, PIN } from './support/list.ts';
 import { everyEvent } from './support/run-summary.ts';
+import { thrownBy, visible } from './support/thrown.ts';
 
 const DOCUMENTS = documents();
 const each = DOCUMENTS.map((document) => [document.path, document] as const);
@@ -226,6 +231,48 @@ test.each(tableRows(readDocument('docs/security.md'), 'limits').map((row) => row
     expect(Object.keys(REASONS)).toContain(reason);
   },
 );
+
+test.each(tableRows(readDocument('docs/sources.md'), 'oci-references').map((row) => row.map(bare)))(
+  'the reference %s means %s',
+  (reference = '', result = '') => {
+    if (!result.startsWith('ReferenceInvalid')) {
+      expect(formatOciReference(parseOciReference(reference))).toBe(result);
+      return;
+    }
+    const error = thrownBy(() => parseOciReference(reference));
+    expect(error.reason).toBe('ReferenceInvalid');
+    expect(visible(error)).not.toContain('secret');
+    if (result.includes('lower-case spelling')) expect(error.fix).toContain('acme/todo');
+  },
+);
+
+test.each(tableRows(readDocument('docs/sources.md'), 'docker-keys').map((row) => row.map(bare)))(
+  'the credential of %s for %s: applies %s',
+  (text = '', target = '', applies = '') => {
+    const key = parseRegistryKey(text);
+    const [registry = '', ...repository] = target.split('/');
+    const address = registryAddress(registry, repository.join('/'));
+    if (key === undefined || address === undefined) throw new Error('the row does not parse');
+    expect(keyApplies(key, address) ? 'yes' : 'no').toBe(applies);
+  },
+);
+
+test('the credentials files that docs/sources.md shows are understood', async () => {
+  const { blocks } = readDocument('docs/sources.md');
+  const docker = blocks.filter(({ language }) => language === 'json');
+  const npmrc = blocks.filter(({ language }) => language === 'ini');
+  expect([docker.length, npmrc.length]).toEqual([1, 1]);
+  const config = parseDockerConfig('config.json', docker[0]?.content ?? '');
+  expect(config.entries.map(({ credential }) => credential?.kind)).toEqual(['basic', 'basic', 'identity-token']);
+  const directory = directoryOf({ 'ca.pem': '-----BEGIN CERTIFICATE-----' });
+  const text = (npmrc[0]?.content ?? '').replace(/(?<=cafile=).*/, 'ca.pem');
+  writeFileSync(join(directory, '.npmrc'), text);
+  const read = await readNpmrc(join(directory, '.npmrc'), { NPM_TOKEN: 'token' }, () => false);
+  const registry = read.registryFor('@acme/todo');
+  expect(registry.href).toBe('https://npm.acme.example/private/');
+  expect(read.npm(registry, registry)).toMatchObject({ authorization: 'Bearer token' });
+  expect(read.warnings).toEqual([]);
+});
 
 test('no document names a place outside of the project', () => {
   const names = DOCUMENTS.filter(({ text }) => /\/work\/|shared\/design|\/tmp\//.test(text)).map(({ path }) => path);
