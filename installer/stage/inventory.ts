@@ -26,7 +26,7 @@ export interface Totals {
  * recorded one; when only change times are newer (a remount with fsGroup changes the owner of every file, a snapshot was restored) the
  * full comparison decides. `full`: content, executability and link targets of every file are hashed. Anything missing, added, emptied,
  * truncated, edited, unreadable or replaced by a link is not intact. What `fast` does not see: bytes that changed below the file system
- * (docs/performance.md, "Warm start"). Synchronous, because an asynchronous lstat costs ten synchronous ones; never throws for what is
+ * (docs/performance.md, "Targets"). Synchronous, because an asynchronous lstat costs ten synchronous ones; never throws for what is
  * on the disk.
  */
 export function checkInventory(dir: AbsPath, inventory: Inventory, mode: 'fast' | 'full'): InventoryVerdict {

@@ -1,4 +1,4 @@
-/** Faults of OCI registries and of the network between, and the reason each of them ends in (docs/testing.md, "Fault table"). */
+/** Faults of OCI registries and of the network between, and the reason each of them ends in (docs/testing.md). */
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { InstallError } from '../../installer/core/errors.ts';

@@ -1,4 +1,4 @@
-/** SIGKILL and SIGTERM at every step of commit, undo and recovery (docs/testing.md, "Kill test"). */
+/** SIGKILL and SIGTERM at every step of commit, undo and recovery (docs/testing.md). */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
