@@ -8,7 +8,7 @@ import type { CommandName } from '../installer/config/setting-kinds.ts';
 import { parseFlags } from '../installer/config/settings-parse.ts';
 import { settingRows } from '../installer/config/settings-table.ts';
 import { EXIT, exitCodeOf } from '../installer/core/exit.ts';
-import { REASONS } from '../installer/core/reasons.ts';
+import { REASONS, type Stage } from '../installer/core/reasons.ts';
 import { parseDockerConfig } from '../installer/net/docker-auth.ts';
 import { keyApplies, parseRegistryKey, registryAddress } from '../installer/net/docker-key.ts';
 import { readNpmrc } from '../installer/net/npmrc.ts';
@@ -176,6 +176,24 @@ test.each(each)('every variable of this program in a block of %s exists', (_, { 
   const known = new Set(settingRows().flatMap(({ variable }) => variable ?? []));
   const named = blocks.flatMap(({ content }) => content.match(/\bPORTAL_PLUGINS_[A-Z_]+\b/g) ?? []);
   expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
+
+/** Where an operator looks for a reason of a stage. */
+const PAGES: Readonly<Record<Stage, readonly string[]>> = {
+  configure: ['docs/troubleshooting.md', 'docs/sources.md', 'docs/contracts.md'],
+  resolve: ['docs/sources.md'],
+  fetch: ['docs/sources.md'],
+  verify: ['docs/sources.md', 'docs/troubleshooting.md'],
+  unpack: ['docs/security.md', 'docs/sources.md'],
+  validate: ['docs/plugins.md'],
+  commit: ['docs/troubleshooting.md', 'docs/plugins.md'],
+  run: ['docs/troubleshooting.md', 'docs/architecture.md'],
+  warning: ['docs/plugins.md', 'docs/troubleshooting.md'],
+};
+
+test.each(Object.entries(REASONS))('%s is explained where an operator looks for it', (reason, { stage }) => {
+  const spans = PAGES[stage].flatMap((path) => codeSpans(readDocument(path)));
+  expect(spans.some((span) => span === reason)).toBe(true);
 });
 
 test('docs/contracts.md lists every exit code by its name', () => {
