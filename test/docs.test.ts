@@ -7,7 +7,7 @@ import manifest from '../package.json' with { type: 'json' };
 import type { CommandName } from '../installer/config/setting-kinds.ts';
 import { parseFlags } from '../installer/config/settings-parse.ts';
 import { settingRows } from '../installer/config/settings-table.ts';
-import { EXIT, exitCodeOf } from '../installer/core/exit.ts';
+import { EXIT, exitCodeOf, isTolerable } from '../installer/core/exit.ts';
 import { REASONS, type Stage } from '../installer/core/reasons.ts';
 import { parseDockerConfig } from '../installer/net/docker-auth.ts';
 import { keyApplies, parseRegistryKey, registryAddress } from '../installer/net/docker-key.ts';
@@ -201,8 +201,24 @@ test('docs/contracts.md lists every exit code by its name', () => {
   expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(EXIT);
 });
 
+test('docs/troubleshooting.md has a first step for every exit code', () => {
+  const rows = tableRows(readDocument('docs/troubleshooting.md'), 'By exit code');
+  const codes = rows.flatMap(([cell = '']) => cell.match(/\d+/g) ?? []).map(Number);
+  expect(codes).toEqual(expect.arrayContaining(Object.values(EXIT)));
+});
+
+test('docs/exit-codes.md says which exit codes continueOnError covers', () => {
+  const { prose } = readDocument('docs/exit-codes.md');
+  const codesIn = (pattern: RegExp): readonly number[] => (pattern.exec(prose)?.[1]?.match(/\d+/g) ?? []).map(Number);
+  const failing = Object.values(EXIT).filter((code) => code !== EXIT.ok);
+  expect(new Set(codesIn(/with exit code ([\d, and\s]+),/))).toEqual(new Set(failing.filter(isTolerable)));
+  expect(new Set(codesIn(/Never covered: ([\d, and\s]+)\./))).toEqual(
+    new Set(failing.filter((code) => !isTolerable(code))),
+  );
+});
+
 test('docs/exit-codes.md states the precedence of exit codes', () => {
-  const stated = /the first of ([\d, and]+) that a/.exec(readDocument('docs/exit-codes.md').prose)?.[1] ?? '';
+  const stated = /the first of ([\d, and\s]+) that a/.exec(readDocument('docs/exit-codes.md').prose)?.[1] ?? '';
   const order = (stated.match(/\d+/g) ?? []).map(Number);
   expect(new Set(order)).toEqual(new Set(Object.values(EXIT).filter((code) => code !== EXIT.ok)));
   for (const [index, code] of order.entries()) expect(exitCodeOf(order.slice(index).toReversed())).toBe(code);
