@@ -39,7 +39,8 @@ export class SingleFlight<T> {
   }
 }
 
-async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+/** `result`, or the reason of `signal` as soon as it aborts; what `result` comes to then is nobody's concern. */
+export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });

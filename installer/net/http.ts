@@ -5,6 +5,7 @@ import { InstallError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
 import { redactUrl } from '../core/redact.ts';
 import type { NetworkSettings } from '../core/settings.ts';
+import { untilAborted } from '../core/single-flight.ts';
 import { Dispatchers } from './dispatchers.ts';
 import type { Route } from './dispatchers.ts';
 import { parseHostList } from './host-list.ts';
@@ -96,7 +97,9 @@ async function send(hop: Hop, request: HttpRequest, client: Client): Promise<Ans
   let route: Route | undefined;
   try {
     route = client.dispatchers.routeTo(hop);
-    const data = await route.dispatcher.request(requestOptions(hop, request, { client, route }));
+    // undici hears of an abort only once there is a connection; a dead host or proxy would delay the end of the run until then.
+    const asking = route.dispatcher.request(requestOptions(hop, request, { client, route }));
+    const data = await untilAborted(asking, request.signal);
     const answer = new Answer(data, { hop, release, signal: request.signal, ...client });
     if (data.statusCode !== 407 || route.forwardedBy === undefined) return answer;
     await answer.discard();

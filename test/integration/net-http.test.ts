@@ -201,6 +201,28 @@ describe('a connection that fails', () => {
     expect(error).toMatchObject({ reason: 'RegistryUnavailable', transient: undefined });
   });
 
+  test.each([
+    ['a TLS handshake that nobody answers', 'direct'],
+    ['a proxy that does not answer', 'proxy'],
+  ])('because it was aborted during %s throws at once', async (_what, way) => {
+    const controller = new AbortController();
+    const stop = new InstallError('Terminated', 'stop');
+    const silent = createServer(() => controller.abort(stop));
+    await new Promise<void>((resolve) => {
+      silent.listen(0, '127.0.0.1', resolve);
+    });
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const network = way === 'proxy' ? { httpsProxy: `http://${address}` } : {};
+    const url = way === 'proxy' ? 'https://registry.test/' : `https://${address}/`;
+    const http = testHttp({ network });
+    const startedAt = performance.now();
+    await expect(http.exchange(get(url, { signal: controller.signal }))).rejects.toBe(stop);
+    await http.close();
+    // The connect timeout is 10 s.
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    silent.close();
+  });
+
   test('because it was aborted throws the reason of the signal', async () => {
     await using server = await startFaultServer({ '/a': hang() });
     await using http = testHttp();
