@@ -2,15 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommandLine } from './cli.ts';
 import type { Machine } from './commands/machine.ts';
-import { readEnvironment } from './config/env.ts';
+import { type Environment, readEnvironment } from './config/env.ts';
 import { asInstallError, InstallError } from './core/errors.ts';
 import type { Clock } from './core/context.ts';
 import { failedBeforeList } from './run/result.ts';
-import { terminationMessage, writeTerminationMessage } from './report/termination.ts';
+import { DEFAULT_TERMINATION_LOG, terminationMessage, writeTerminationMessage } from './report/termination.ts';
 import { VERSION } from './version.ts';
 
 /** A run that was told to stop must end within this time, in milliseconds (docs/contracts.md, "What is written"). */
 const STOP_WITHIN_MS = 5_000;
+const TERMINATION_FLAG = '--termination-log';
 
 const stop = new AbortController();
 // Before anything else: as PID 1 a process without handlers ignores these signals.
@@ -60,11 +61,19 @@ async function main(): Promise<number> {
     if (error.reason === 'Internal') process.stderr.write(`${stackOf(thrown)}\n`);
     const summary = failedBeforeList('portal-plugins', error, Math.round(clock.monotonic()));
     await writeTerminationMessage(
-      env['PORTAL_PLUGINS_TERMINATION_LOG'] ?? '/dev/termination-log',
+      terminationLog(env),
       terminationMessage(summary, (text) => text),
     );
     return error.exit;
   }
+}
+
+/** The command line was not understood, so the flag is looked for as it stands. */
+function terminationLog(env: Environment): string {
+  const args = process.argv.slice(2);
+  const flag = args.findLastIndex((arg) => arg === TERMINATION_FLAG || arg.startsWith(`${TERMINATION_FLAG}=`));
+  const value = args[flag] === TERMINATION_FLAG ? args[flag + 1] : args[flag]?.slice(TERMINATION_FLAG.length + 1);
+  return value ?? env['PORTAL_PLUGINS_TERMINATION_LOG'] ?? DEFAULT_TERMINATION_LOG;
 }
 
 function onSignal(signal: 'SIGTERM' | 'SIGINT', reason: InstallError): void {

@@ -10,7 +10,7 @@ import { decidingFailure, factsOf, headline, listProblems, orderedFailures } fro
 /** The kubelet keeps 4,096 bytes for each container, but 12 KiB for a whole pod; six containers may share them. */
 export const TERMINATION_BYTES = 2000;
 /** Where the kubelet mounts the file unless the container says otherwise. */
-const DEFAULT_TERMINATION_LOG = '/dev/termination-log';
+export const DEFAULT_TERMINATION_LOG = '/dev/termination-log';
 
 const HEADLINE_BYTES = 300;
 /** Tried in turn until the first block fits: both integrity values stay whole in all of them. */

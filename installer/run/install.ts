@@ -9,7 +9,7 @@ import { describeOwner } from '../stage/owner.ts';
 import { enterVolume, leaveVolume } from '../stage/recover.ts';
 import { type LockedVolume, openVolume } from '../stage/volume.ts';
 import { outputsOf } from './outputs.ts';
-import { type LineDeps, prepareAll, type Workplace } from './prepare-all.ts';
+import { type LineDeps, prepareAll, reportRefusals, type Workplace } from './prepare-all.ts';
 import type { RunEnd } from './result.ts';
 import { reuse } from './reuse.ts';
 import { recordOf, seal, type SealRefusal } from './set.ts';
@@ -84,6 +84,7 @@ class Installation {
     const set = seal(this.#end.outcomes, this.#deps.list.appConfig, identity);
     if (isRefused(set)) {
       this.#end = { ...this.#end, refusals: set };
+      reportRefusals(set, this.#end.outcomes, this.#deps.emit);
       return;
     }
     const outputs = await outputsOf(set, ledger, volume.root);

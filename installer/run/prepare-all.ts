@@ -11,7 +11,7 @@ import { startDeadline } from './deadline.ts';
 import { type Group, groupByDownload } from './groups.ts';
 import { outcomeOf, prepareGroup } from './line.ts';
 import { mapConcurrent } from './pool.ts';
-import { isTolerated } from './set.ts';
+import { isTolerated, type SealRefusal } from './set.ts';
 import type { Steps } from './steps.ts';
 
 /** What the lines of one run share. */
@@ -180,4 +180,16 @@ export function reportRejection(entry: Entry, error: InstallError, ms: number, e
     durationMs: ms,
     tolerated,
   });
+}
+
+/** What only the whole set shows (`DirectoryConflict`, `MixedFormats`); the failures of single entries were reported when they happened. */
+export function reportRefusals(
+  refusals: readonly SealRefusal[],
+  outcomes: readonly Outcome[],
+  emit: (event: RunEvent) => void,
+): void {
+  for (const { entry, error } of refusals) {
+    const outcome = outcomes.find((one) => one.entry.index === entry.index);
+    if (outcome?.status === 'ready') reportRejection(entry, error, outcome.ms, emit);
+  }
 }

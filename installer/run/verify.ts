@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asInstallError, InstallError } from '../core/errors.ts';
 import type { AbsPath, Outcome } from '../core/types.ts';
-import { type LineDeps, prepareAll } from './prepare-all.ts';
+import { type LineDeps, prepareAll, reportRefusals } from './prepare-all.ts';
 import type { RunEnd } from './result.ts';
 import { recordOf, seal } from './set.ts';
 
@@ -31,7 +31,11 @@ export async function runVerify(deps: LineDeps): Promise<End> {
       deps.signal.throwIfAborted();
       const identity = { run: '', set: deps.list.set, completedAt: '', tool: '' };
       const sealed = seal(end.outcomes, deps.list.appConfig, identity);
-      end = 'ready' in sealed ? { ...end, isDone: true } : { ...end, refusals: sealed };
+      if ('ready' in sealed) end = { ...end, isDone: true };
+      else {
+        end = { ...end, refusals: sealed };
+        reportRefusals(sealed, end.outcomes, deps.emit);
+      }
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { errorCode } from '../core/errors.ts';
 import { integrityOf, type Integrity } from '../core/integrity.ts';
 import type { AbsPath, HashAlgorithm } from '../core/types.ts';
@@ -11,6 +11,9 @@ import type { AbsPath, HashAlgorithm } from '../core/types.ts';
 export type ContentKind = 'gzip' | 'zstd' | 'tar' | 'html' | 'json' | 'text' | 'empty' | 'binary';
 /** SRI values of one sequence of bytes, all accepted algorithms. */
 export type Hashes = Readonly<Record<HashAlgorithm, Integrity>>;
+
+/** The bytes just failed their hash: the stream must not choose how much memory it gets. As in archive/inflate.ts, 32 MiB. */
+const ZSTD_OPTIONS = { params: { [constants.ZSTD_d_windowLogMax]: 25 } };
 
 /** What servers send instead of an archive. */
 export function isPage(kind: ContentKind): boolean {
@@ -59,7 +62,7 @@ export async function inflate(path: AbsPath, maxBytes: number): Promise<Inflated
   const kind = await contentKind(path);
   if (kind !== 'gzip' && kind !== 'zstd') return { state: 'other' };
   const sink = new HashSink(maxBytes);
-  const inflater = kind === 'gzip' ? createGunzip() : createZstdDecompress();
+  const inflater = kind === 'gzip' ? createGunzip() : createZstdDecompress(ZSTD_OPTIONS);
   try {
     await pipeline(createReadStream(path), inflater, (source: AsyncIterable<Buffer>) => sink.take(source));
   } catch (error) {

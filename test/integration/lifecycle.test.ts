@@ -181,6 +181,8 @@ test('two plugins with one directory are refused with both positions', async () 
   expect(result.exitCode).toBe(78);
   expect(result.termination).toContain('plugins[0]');
   expect(result.termination).toContain('plugins[1]');
+  const rejected = result.lines.filter(({ event }) => event === 'plugin_rejected');
+  expect(rejected.map(({ index, reason }) => [index, reason])).toEqual([[1, 'directory_conflict']]);
   expect(topLevel(root)).toEqual([]);
 });
 
