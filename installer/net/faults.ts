@@ -27,6 +27,9 @@ const CONNECTION: Readonly<Record<string, Row>> = {
   EHOSTDOWN: ['the host is down'],
   ENETUNREACH: ['no route to the network'],
   ENETDOWN: ['the network is down'],
+  ENETRESET: ['the network dropped the connection'],
+  EACCES: ['a network policy of the node refuses the connection'],
+  EPERM: ['a network policy of the node refuses the connection'],
   EADDRNOTAVAIL: ['no local address is free'],
   EMFILE: ['too many open files in this process'],
   ENFILE: ['too many open files on this node'],
@@ -73,6 +76,11 @@ const TLS: Readonly<Record<string, readonly [text: string, fix?: string]>> = {
   INVALID_PURPOSE: ['the certificate is not for servers'],
   PATH_LENGTH_EXCEEDED: ['the certificate chain is too long'],
   EPROTO: ['the TLS handshake failed'],
+  // Node's name for every verdict of OpenSSL it has no name for; the message of the error has the words.
+  UNSPECIFIED: [
+    'the certificate is not acceptable, often because a key or signature in its chain is too weak',
+    'renew the certificate with an RSA key of 2,048 bits or more, or an EC key, signed with SHA-256',
+  ],
 };
 
 /** Mistakes in calling undici: bugs of this program. Its other errors are about the peer. */
@@ -105,6 +113,7 @@ function classify(code: string): Fault | undefined {
   const tls = TLS[code];
   if (tls !== undefined) return tlsFault(code, tls[0], tls[1]);
   if (code.startsWith('HPE_')) return notHttp(code);
+  if (code.startsWith('ERR_TLS_')) return tlsFault(code, 'the TLS connection could not be made', undefined);
   if (code.startsWith('ERR_SSL_')) return tlsFault(code, 'the TLS handshake failed', handshakeFix(code));
   if (code.startsWith('UND_ERR_') && !MISUSE.has(code)) {
     return { kind: 'connection', code, isTransient: false, text: `the answer cannot be used (${code})` };
