@@ -1,6 +1,7 @@
 /** Included lists: read, merged below the including one, entry by entry and key by key as RHDH does (docs/configuration.md, "Includes"). */
 import { resolve } from 'node:path';
 import { asInstallError } from '../core/errors.ts';
+import { redactReference } from '../core/redact.ts';
 import type { ParseContext } from '../core/types.ts';
 import { readNamed } from './discover.ts';
 import { type ConfigNode, formatPosition, type MapEntry, type MapNode, positionOf } from './nodes.ts';
@@ -101,7 +102,7 @@ class Includer {
       reason: 'DuplicateEntry',
       mark: raw.node.mark,
       path: raw.path,
-      what: `${quoted(key.text)} is included twice, the other is ${twin.raw.path} at ${other}`,
+      what: `${quoted(redactReference(key.text))} is included twice, the other is ${twin.raw.path} at ${other}`,
       fix: 'list it in one of the included files only',
     });
   }

@@ -1,5 +1,6 @@
 /** File or variable → PluginList, every problem at once and before any network access (docs/contracts.md, "The wire file"). */
 import { InstallError } from '../core/errors.ts';
+import { redactReference } from '../core/redact.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Entry, ParseContext, PluginList } from '../core/types.ts';
 import { admitter, parsePattern, type Pattern, patternFor } from './allowed-sources.ts';
@@ -107,7 +108,7 @@ function parsePatterns(allowedSources: readonly Located[], problems: Problems): 
   return allowedSources.flatMap(({ text, mark, path }) => {
     const pattern = parsePattern(text);
     if (!('fault' in pattern)) return [pattern];
-    const what = `${quoted(text)} is no pattern: ${pattern.fault}`;
+    const what = `${quoted(redactReference(text))} is no pattern: ${pattern.fault}`;
     problems.add({ reason: 'ListInvalid', mark, path, what, fix: pattern.fix });
     return [];
   });

@@ -1,5 +1,6 @@
 /** zod's issues → problems an operator can act on: position, value, nearest key, what to write. Pure. */
 import { z } from 'zod';
+import { redactReference } from '../core/redact.ts';
 import { keyMark, type ConfigNode, type MapNode, markAt, type Mark, type Plain, toPlain } from './nodes.ts';
 import { type Problems, quoted } from './problems.ts';
 import { formatPath } from './reading.ts';
@@ -118,8 +119,9 @@ function describe(issue: z.core.$ZodIssue, value: Plain | undefined): { readonly
   };
 }
 
-/** A scalar as written; of lists and maps only that they are some: they may be long, and may hold secrets. */
+/** A scalar as written, without userinfo of a URL; of lists and maps only that they are some: they may be long, and may hold secrets. */
 function shown(value: Plain): string {
+  if (typeof value === 'string') return quoted(redactReference(value));
   if (typeof value !== 'object' || value === null) return quoted(value);
   return Array.isArray(value) ? 'a list' : 'a map';
 }

@@ -29,8 +29,12 @@ export function escapeText(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** A reference as the operator wrote it, without userinfo (also of a URL within, `name@https://…`) and query. */
+const USERINFO = /([a-z][a-z0-9+.-]{0,30}:\/\/)[^/?#]*@(?=[^/])/gi;
+// A password that holds `/`, `?` or `#` ends the host for every URL parser, and slashes may be missing; what follows the colon is no port.
+const BROKEN_USERINFO = /\b(https?:\/{0,2})[^/?#@\s:[]{0,256}:(?!\d{1,5}(?:[/?#]|$))[^@]{0,1024}@/gi;
+
+/** A reference as the operator wrote it, without userinfo (also of a URL within, `name@https://…`, and of one that does not parse) and query. */
 export function redactReference(text: string): string {
-  const withoutUser = text.replace(/([a-z][a-z0-9+.-]{0,30}:\/\/)[^/?#]*@(?=[^/])/gi, '$1');
+  const withoutUser = text.replace(USERINFO, '$1').replace(BROKEN_USERINFO, '$1');
   return escapeText(withoutUser.replace(/\?.*$/s, '?…')).slice(0, 1024);
 }

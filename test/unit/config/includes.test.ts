@@ -27,6 +27,17 @@ plugins:
     disabled: true
 `;
 
+test('the signature of an address that is included twice is not printed', async () => {
+  const twice = `plugins:\n  - package: https://host/x.tgz?sig=hunter2\n    integrity: ${PIN}\n`;
+  const problems = await problemsOfFiles({
+    'a.yaml': twice,
+    'b.yaml': twice,
+    'main.yaml': 'includes: [a.yaml, b.yaml]\n',
+  });
+  expect(problems).toHaveLength(1);
+  expect(problems.join()).not.toContain('hunter2');
+});
+
 test('an included entry is overridden key by key and keeps what is not mentioned', async () => {
   const list = await loadFiles({
     'default.yaml': DEFAULTS,

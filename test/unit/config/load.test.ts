@@ -350,10 +350,36 @@ test('hundreds of faults are counted, not all printed', async () => {
   expect(problems.at(-1)).toMatch(/^… and \d+ more$/);
 });
 
-test('a password in a reference is refused and appears nowhere', async () => {
-  const error = await failureOf(`plugins:\n  - package: https://user:hunter2@host/x.tgz\n    integrity: ${PIN}\n`);
+test.each([
+  'https://user:hunter2@host/x.tgz',
+  'https://user:hun/ter2@host/x.tgz',
+  'https://user:hun#ter2@host/x.tgz',
+  'https:/user:hunter2@host/x.tgz',
+  'npm:x@https://user:hun/ter2@host/x.tgz',
+])('the password in the reference %s is refused and appears nowhere', async (reference) => {
+  const error = await failureOf(`plugins:\n  - package: "${reference}"\n    integrity: ${PIN}\n`);
   expect(error.reason).toBe('ReferenceInvalid');
-  expect(JSON.stringify([error.message, error.details])).not.toContain('hunter2');
+  expect(JSON.stringify([error.message, error.details])).not.toContain('ter2');
+  const { skipped } = await loadText(`plugins:\n  - package: "${reference}"\n    enabled: false\n`);
+  expect(skipped[0]?.package).not.toContain('ter2');
+});
+
+test.each(['https://host:8443/@acme/x.tgz', 'https://[::1]:8443/@acme/x.tgz', 'npm:@acme/x@1.0.0'])(
+  'the reference %s, which holds an @ but no password, is shown as written',
+  async (reference) => {
+    const { skipped } = await loadText(`plugins:\n  - package: "${reference}"\n    enabled: false\n`);
+    expect(skipped[0]?.package).toBe(reference);
+  },
+);
+
+test('a password in a pattern or in the address of a proxy appears in no problem', async () => {
+  const cwd = directoryOf({
+    'v.yaml':
+      'dynamicPlugins:\n  allowedSources: ["https://user:hunter2@host/x", "https://host/x?sig=hunter2"]\n  proxy: {http: "http://user:hunter2@proxy:3128"}\n  plugins: []\n',
+  });
+  const problems = await problemsOf({ values: [join(cwd, 'v.yaml')] });
+  expect(problems).toHaveLength(3);
+  expect(problems.join()).not.toContain('hunter2');
 });
 
 test('the values of conflicting config are not printed, they may be secret', async () => {
