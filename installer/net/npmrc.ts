@@ -63,8 +63,8 @@ export async function readNpmrc(
   const registries = readRegistries(npmrc);
   const levels = hostLevels(file, lines, registries.default.url);
   const credentials = await credentialReader({ file, lines, levels, isStrict: isStrict(npmrc), isInsecureHost });
-  const proxy = valueOf(npmrc, 'proxy');
-  const httpsProxy = valueOf(npmrc, 'https-proxy');
+  const proxy = proxyOf(npmrc, 'proxy');
+  const httpsProxy = proxyOf(npmrc, 'https-proxy');
   return {
     registryFor: (name) => registryFor(name, { file, registries, isInsecureHost }),
     npm: (url, registry) => credentials.npm(url, registry),
@@ -115,7 +115,13 @@ function refuseUnclear({ file, lines }: Npmrc): void {
       });
     }
     const isRead = attribute !== undefined || PLAIN_KEYS.has(line.key) || line.key.endsWith(':registry');
-    if (!isRead || line.unset.length === 0) continue;
+    if (!isRead) continue;
+    // ini reads such a line as the value "true", which would be sent as a token.
+    if (!line.hasValue)
+      throw npmrcInvalid({ file, line: line.line, key: line.key }, 'has no value', {
+        fix: 'write KEY=VALUE on one line',
+      });
+    if (line.unset.length === 0) continue;
     const names = line.unset.map((name) => escapeText(name.slice(0, 100))).join(', ');
     throw npmrcInvalid(
       { file, line: line.line, key: line.key },
@@ -184,6 +190,12 @@ function registryFor(name: string, { registries, isInsecureHost }: RegistryQuest
 function valueOf({ lines }: Npmrc, key: string): string | undefined {
   const value = lines.findLast((line) => line.key === key)?.value.trim();
   return value === undefined || value === '' || value === 'null' ? undefined : value;
+}
+
+/** `false` is how npm is told to use no proxy. */
+function proxyOf(npmrc: Npmrc, key: 'proxy' | 'https-proxy'): string | undefined {
+  const value = valueOf(npmrc, key);
+  return value === 'false' ? undefined : value;
 }
 
 function isStrict(npmrc: Npmrc): boolean {

@@ -38,6 +38,20 @@ const url = (text: string): URL => new URL(text);
 const authorization = (npmrc: NpmrcConfig, target: string, registry: string): string | undefined =>
   npmrc.npm(url(target), url(registry))?.authorization;
 
+test.each(['//h.example/:_authToken', '//h.example/:_auth', 'registry', '@acme:registry'])(
+  'the line %s without a value is refused and never read as "true"',
+  async (key) => {
+    const error = await refusal(`${key}\n`);
+    expect(error).toMatchObject({ reason: 'CredentialsInvalid', details: { line: 1, key } });
+    expect(error.message).toContain('has no value');
+  },
+);
+
+test('false is no proxy', async () => {
+  const npmrc = await read('proxy=false\nhttps-proxy = false\n');
+  expect([npmrc.proxy, npmrc.httpsProxy]).toEqual([undefined, undefined]);
+});
+
 describe('registries', () => {
   test('are the public one without a file', async () => {
     const npmrc = await readNpmrc(undefined, {}, () => false);
