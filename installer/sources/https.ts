@@ -34,7 +34,8 @@ function parseHttps(text: string, ctx: ParseContext): Reference {
     origin,
     isLocal: false,
     digest: undefined,
-    identity: `${url.origin}${url.pathname}`,
+    // What is downloaded may depend on the query alone (`/download?plugin=a`).
+    identity: downloadKey(url),
     warnings: [],
     resolve: () => Promise.resolve(pin(url, shown)),
   };
