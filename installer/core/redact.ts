@@ -38,3 +38,8 @@ export function redactReference(text: string): string {
   const withoutUser = text.replace(USERINFO, '$1').replace(BROKEN_USERINFO, '$1');
   return escapeText(withoutUser.replace(/\?.*$/s, '?…')).slice(0, 1024);
 }
+
+/** Words of a server without the credentials of the request, which some gateways repeat in their error pages. */
+export function redactAuthorization(text: string): string {
+  return text.replace(/\b(basic|bearer)\s+[\w\-.~+/]+=*/gi, '$1 …');
+}

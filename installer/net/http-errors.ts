@@ -1,6 +1,6 @@
 /** Foreign errors and bad statuses become reasons here, once. */
 import { InstallError } from '../core/errors.ts';
-import { escapeText, redactUrl } from '../core/redact.ts';
+import { escapeText, redactAuthorization, redactUrl } from '../core/redact.ts';
 import { faultOf } from './faults.ts';
 import type { Fault } from './faults.ts';
 
@@ -40,7 +40,7 @@ export function statusError(answer: BadAnswer): InstallError {
 export function answerText(body: Buffer): string {
   const text = body.toString('utf8');
   const words = ociErrors(text) ?? text.replaceAll(/\s+/g, ' ').trim();
-  return escapeText(words.slice(0, MAX_ANSWER_TEXT));
+  return escapeText(redactAuthorization(words).slice(0, MAX_ANSWER_TEXT));
 }
 
 function ociErrors(text: string): string | undefined {

@@ -1,6 +1,6 @@
 /** What a registry said in an answer that is not a success: distribution-spec v1.1, "Error codes". */
 import type { HttpResponse } from '../core/context.ts';
-import { escapeText } from '../core/redact.ts';
+import { escapeText, redactAuthorization } from '../core/redact.ts';
 
 export interface RegistryWords {
   /** Error codes in order (`MANIFEST_UNKNOWN`); empty when the body is not the specified JSON. */
@@ -58,8 +58,6 @@ function textOf(error: object, key: string): string {
 }
 
 function printable(text: string): string | undefined {
-  // Some gateways repeat the request in their error pages.
-  const withoutSecrets = text.replace(/\b(basic|bearer)\s+[\w\-.~+/]+=*/gi, '$1 …');
-  const short = escapeText(withoutSecrets.trim()).slice(0, MAX_TEXT);
+  const short = escapeText(redactAuthorization(text).trim()).slice(0, MAX_TEXT);
   return short === '' ? undefined : short;
 }

@@ -117,6 +117,8 @@ test.each([
   ['{"errors":"no"}', '{"errors":"no"}'],
   ['{"errors":[null,{"code":1,"message":"m"}]}', 'm'],
   ['  plain\ttext\u0007 ', 'plain text\\u0007'],
+  ['GET /v2/ authorization: Bearer eyJhbGciOi.x-_~+/== accept: */*', 'GET /v2/ authorization: Bearer … accept: */*'],
+  ['{"errors":[{"code":"X","message":"bad header Basic dXNlcjpwdw=="}]}', 'X: bad header Basic …'],
   ['', ''],
 ])('shows the error body %j as %j', (body, expected) => {
   expect(answerText(Buffer.from(body))).toBe(expected);
