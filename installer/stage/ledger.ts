@@ -20,7 +20,8 @@ const dirSchema = z
   .refine(isPluginPath)
   .transform((dir) => dir as PluginDir); // checked in the line above
 
-const text = z.string().max(16_384);
+/** Of any length: addresses come from servers, and a record that could be written must be readable. The file as a whole is bounded. */
+const text = z.string();
 const count = z.number().nonnegative();
 
 const recordSchema = z.object({
@@ -73,6 +74,24 @@ export function readLedger({ root, files }: Pick<Volume, 'root' | 'files'>): Led
   }
 }
 
+/**
+ * The run that wrote the ledger on the volume, whatever else stands in it; undefined: there is none, or no run of ours wrote it. Throws the
+ * file system's error: who takes an unreadable ledger for another run's would undo a commit that happened.
+ */
+export function readLedgerRun({ root, files }: Pick<Volume, 'root' | 'files'>): string | undefined {
+  const path = join(root, LEDGER_FILE);
+  const stat = files.stat(path);
+  if (stat?.isFile() !== true || stat.size > MAX_LEDGER_BYTES) return undefined;
+  try {
+    return runSchema.safeParse(JSON.parse(files.read(path, MAX_LEDGER_BYTES).toString('utf8'))).data?.run;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
+}
+
+const runSchema = z.object({ run: z.string() });
+
 function parseLedger(content: string, path: string): LedgerReading {
   let raw: unknown;
   try {
@@ -106,9 +125,15 @@ function asLedger(data: z.infer<typeof ledgerSchema>): Ledger {
   return { ...data, plugins };
 }
 
-/** The file's content; readable, because operators read it. */
+/** The file's content; readable, because operators read it. Throws CommitFailed when it is larger than the next run would read. */
 export function serialiseLedger(ledger: Ledger): string {
-  return `${JSON.stringify(ledger, undefined, 2)}\n`;
+  const content = `${JSON.stringify(ledger, undefined, 2)}\n`;
+  const bytes = Buffer.byteLength(content);
+  if (bytes <= MAX_LEDGER_BYTES) return content;
+  const details = { bytes, limit: MAX_LEDGER_BYTES, fix: 'install fewer plugins into one root' };
+  throw new InstallError('CommitFailed', `the ledger would be ${bytes} bytes, at most ${MAX_LEDGER_BYTES} are read`, {
+    details,
+  });
 }
 
 /** Whether two ledgers differ in nothing but the run that wrote them. */

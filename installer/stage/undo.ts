@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { FileOperations } from './file-operations.ts';
 import { journalPath, readJournal, type Journal, type Move } from './journal.ts';
-import { readLedger } from './ledger.ts';
+import { readLedgerRun } from './ledger.ts';
 import { removeIfEmpty } from './trees.ts';
 import type { LockedVolume } from './volume.ts';
 
@@ -30,7 +30,7 @@ export async function settle(volume: LockedVolume): Promise<Settled> {
 
 function judgeJournal(volume: LockedVolume, journal: Journal | 'unreadable'): Settled {
   if (journal === 'unreadable') return 'unreadable';
-  return readLedger(volume).ledger?.run === journal.run ? 'committed' : 'undone';
+  return readLedgerRun(volume) === journal.run ? 'committed' : 'undone';
 }
 
 /** Where moves happen: the plugin root and the directory of the run that made them. */

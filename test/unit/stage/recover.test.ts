@@ -119,6 +119,34 @@ test('a set whose durability is in doubt keeps its journal, and the next run fin
   expect(topLevel(root)).toEqual(['acme-a', 'portal-plugins.json']);
 });
 
+test('a committed set stays when its ledger cannot be read back', async () => {
+  await stageRun({ root, plugins: [A1] });
+  const { notice } = await stageRun({ root, plugins: [A2], files: ledgerIsLost, owner: { processStart: '1' } });
+  expect(notice).toMatchObject({ reason: 'CleanupFailed', details: { code: 'EIO' } });
+  const { found, committed } = await stageRun({ root, plugins: [A2] });
+  expect(found).toBe('committed');
+  expect(committed.staged.map(({ change }) => change)).toEqual(['cached']);
+});
+
+test('a committed set stays however long a text in its ledger is', async () => {
+  const long = { dir: 'acme-a', version: `1.0.0-${'x'.repeat(20_000)}` };
+  await stageRun({ root, plugins: [long] });
+  expect(topLevel(root)).toEqual(['acme-a', 'portal-plugins.json']);
+  const { committed } = await stageRun({ root, plugins: [long] });
+  expect(committed.staged.map(({ change }) => change)).toEqual(['cached']);
+});
+
+test('a set whose ledger would be too large to be read again is not committed', async () => {
+  await stageRun({ root, plugins: [A1] });
+  const before = volumeState(root);
+  const plugins = [{ dir: 'acme-a', version: 'x'.repeat(33 * 1024 * 1024), files: { 'dist/deep/er/file.txt': '' } }];
+  await expect(stageRun({ root, plugins })).rejects.toMatchObject({
+    reason: 'CommitFailed',
+    details: { limit: 32 * 1024 * 1024 },
+  });
+  expect(volumeState(root)).toEqual(before);
+});
+
 test('directories closed to their owner are removed as well', async () => {
   mkdirSync(join(root, 'foreign/closed/deep'), { recursive: true });
   mkdirSync(join(root, 'foreign/closed/deep/x'), 0o500);
@@ -140,4 +168,19 @@ function syncFailsAfterCommit(files: Files): Files {
   return watchedFiles(files, ({ call, path }) => {
     if (call === 'sync' && path === root && topLevel(root).includes('portal-plugins.json')) throw systemError('EIO');
   });
+}
+
+function ledgerIsLost(files: Files): Files {
+  let isCommitted = false;
+  return {
+    ...files,
+    rename(from, to) {
+      files.rename(from, to);
+      isCommitted ||= isLedgerRename('rename', from);
+    },
+    read(path, maxBytes) {
+      if (isCommitted && path === join(root, 'portal-plugins.json')) throw systemError('EIO');
+      return files.read(path, maxBytes);
+    },
+  };
 }
