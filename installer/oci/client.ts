@@ -18,8 +18,10 @@ export interface FetchedManifest {
   /** As received; what a signature would cover. */
   readonly bytes: Buffer;
   readonly content: ImageManifest | ImageIndex;
-  /** Remarks of the registry: a header that names another digest, `Warning: 299`. */
+  /** Remarks about this manifest: a header that names another digest. */
   readonly notes: readonly string[];
+  /** What the registry wants to be passed on to people, `registryWarnings`. */
+  readonly warnings: readonly string[];
 }
 
 /** What a manifest is asked by: a tag, a digest, or a descriptor, whose size must then hold as well. */
@@ -65,7 +67,8 @@ export class OciClient {
     const bytes = await response.bytes(manifestBytes, () => invalid(label, `it is larger than ${manifestBytes} bytes`));
     const digest = checkedDigest(bytes, selector, label);
     const content = parseManifest(bytes, response.header('content-type'), label);
-    return { digest, bytes, content, notes: notesOf(response, { bytes, digest, label }) };
+    const notes = notesOf(response, { bytes, digest, label });
+    return { digest, bytes, content, notes, warnings: registryWarnings(response) };
   }
 
   /**
@@ -164,10 +167,17 @@ function notesOf(
     const shown = escapeText(claimed.slice(0, 140));
     notes.push(`${label}: the registry announced the digest ${shown}, the bytes have ${digest}, which is used`);
   }
-  // RFC 9111 dropped the header, distribution-spec v1.1 "Warnings" keeps it for registries.
-  for (const warning of response.headers('warning')) {
-    const [, text] = /^299 - "((?:[^"\\]|\\.){1,500})"/.exec(warning) ?? [];
-    if (text !== undefined) notes.push(`${label}: ${escapeText(text.replace(/\\(.)/g, '$1'))}`);
-  }
   return notes;
+}
+
+/**
+ * Texts of `Warning: 299 - "…"` of a registry's own answer, escaped; those of a storage host behind a redirect do not count. RFC 9111 dropped
+ * the header, distribution-spec v1.1 "Warnings" keeps it for registries.
+ */
+export function registryWarnings(response: HttpResponse): readonly string[] {
+  if (!response.isSameOrigin) return [];
+  return response
+    .headers('warning')
+    .flatMap((header) => [...header.matchAll(/(?:^|,)[ \t]*299 - "((?:[^"\\]|\\.){1,500})"/g)])
+    .map(([, text = '']) => escapeText(text.replace(/\\(.)/g, '$1')));
 }

@@ -171,7 +171,7 @@ async function openBlob(
   // The digest names the bytes, so no validator is needed; and replicas behind one registry have different ETags.
   const point: ResumePoint = { offset: from.offset, validator: undefined };
   const request = { digest, headers: rangeHeaders(point), signal: ctx.signal };
-  return archiveBody(await ociSession(ctx).client.blob(reference, request), point);
+  return archiveBody(await ociSession(ctx).blob(reference, request, ctx), point);
 }
 
 /** image-spec v1.1 descriptor.md, "Embedded Content": used only as bytes that still have to pass the digest. */

@@ -97,9 +97,9 @@ describe('a manifest', () => {
   });
 
   test('passes warnings of the registry on, and only those', async () => {
-    const warning = ['299 - "this registry moves on 1 \\"May\\""', '110 - "stale"', '299 other "x"'];
+    const warning = ['299 - "this registry moves on 1 \\"May\\"", 299 - "soon"', '110 - "stale"', '299 other "x"'];
     const { manifest } = fetching({ ...good, headers: { ...good.headers, warning } });
-    expect((await manifest).notes).toEqual(['oci://r.example/acme/todo:1: this registry moves on 1 "May"']);
+    expect((await manifest).warnings).toEqual(['this registry moves on 1 "May"', 'soon']);
   });
 
   test.each([

@@ -351,17 +351,33 @@ describe('entries of one run', () => {
   });
 });
 
-test('remarks of the registry become warnings', async () => {
+test('a digest that the registry announces wrongly becomes a warning', async () => {
   const http = scriptedHttp(() => ({
+    status: 200,
+    body: JSON.stringify(artifact()),
+    headers: { 'content-type': MANIFEST, 'docker-content-digest': `sha256:${'0'.repeat(64)}` },
+  }));
+  const entry = ociEntry('oci://r.example/acme/todo:1');
+  const { warnings } = await entry.reference.resolve(entry, testContext({ http }));
+  expect(warnings).toHaveLength(1);
+});
+
+test('each warning text of a registry is logged once in a run, whatever it came with', async () => {
+  const http = scriptedHttp(({ url }) => ({
     status: 200,
     body: JSON.stringify(artifact()),
     headers: {
       'content-type': MANIFEST,
-      'docker-content-digest': `sha256:${'0'.repeat(64)}`,
-      warning: '299 - "moving"',
+      warning: url.pathname.includes('/blobs/') ? ['299 - "moving"', '299 - "blobs are slow"'] : '299 - "moving"',
     },
   }));
-  const entry = ociEntry('oci://r.example/acme/todo:1');
-  const { warnings } = await entry.reference.resolve(entry, testContext({ http }));
-  expect(warnings).toHaveLength(2);
+  const ctx = testContext({ http });
+  for (const text of ['oci://r.example/acme/todo:1', 'oci://r.example/acme/todo:2', 'oci://r.example/acme/notes:1']) {
+    const entry = ociEntry(text);
+    const { parts } = await entry.reference.resolve(entry, ctx);
+    const body = await parts[0]?.open(ctx, { offset: 0, validator: undefined });
+    await body?.stream[Symbol.asyncIterator]().return?.();
+  }
+  const notes = ctx.events.filter(({ event }) => event === 'note');
+  expect(notes).toMatchObject([{ text: 'r.example: moving' }, { text: 'r.example: blobs are slow' }]);
 });
