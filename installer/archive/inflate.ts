@@ -18,9 +18,10 @@ const READ_BYTES = 512 * 1024;
  */
 const ZSTD_WINDOW_LOG = 25;
 const USTAR_OFFSET = 257;
+const NOTHING = Buffer.alloc(0);
 
 export interface Inflated {
-  /** Tar bytes; overwritten or freed after the next step of the iteration. */
+  /** Tar bytes, perhaps none; overwritten or freed after the next step of the iteration. */
   readonly bytes: Buffer;
   /** Compressed bytes consumed so far. */
   readonly consumed: number;
@@ -103,6 +104,8 @@ async function* inflateStreams(
     }
     start += decoder.bytesWritten;
     if (format === 'gzip') break;
+    // A frame may hold nothing: whoever reads must still come to look at the time.
+    yield { bytes: NOTHING, consumed: start };
   }
   if (start < size)
     throw new InstallError(

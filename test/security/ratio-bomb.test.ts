@@ -3,7 +3,8 @@ import { createGzip, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { END, file, header, pax, tar, tgz } from '../support/tar-builder.ts';
+import { instantClock } from '../support/clock.ts';
+import { END, file, header, pax, tar, tarZstd, tgz } from '../support/tar-builder.ts';
 import { unpackInProcess } from '../support/unpack-process.ts';
 import { refusal, unpack } from '../support/unpacking.ts';
 
@@ -75,6 +76,14 @@ describe('a ratio bomb', () => {
   test('is none when its plugin is allowed the ratio', async () => {
     expect((await unpack(await bomb(20 * MIB), { context: { limits: { ratio: 2000 } } })).tree.bytes).toBe(20 * MIB);
   });
+});
+
+test('an archive of frames that hold nothing is given up at the deadline', async () => {
+  const empty = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]); // skippable, RFC 8878 3.1.2
+  const archive = Buffer.concat([...Array.from({ length: 100 }, () => empty), tarZstd(file('package/a'))]);
+  let now = 0;
+  const clock = { ...instantClock(), monotonic: () => now++ };
+  expect((await refusal(archive, { context: { clock, deadline: 50 } })).reason).toBe('DeadlineExceeded');
 });
 
 describe('memory', () => {
