@@ -113,6 +113,16 @@ function typeName(type: string): string {
   return names[type] ?? `of the unknown type ${quote(type)}`;
 }
 
+/** Refuses when more directories than files are allowed were named: one entry may name sixty of them without an entry of their own. */
+export function judgeDirectories(directories: number, plugins: number, limits: Limits): InstallError | undefined {
+  const limit = limits.files * plugins;
+  if (directories <= limit) return undefined;
+  const setting = 'PORTAL_PLUGINS_MAX_FILES';
+  return new InstallError('TooManyEntries', `the archive has more than ${limit} directories (${setting})`, {
+    details: { limit, value: directories, setting },
+  });
+}
+
 /** Refuses when the bytes written so far, `total`, exceed the budget of the plugins taken from the archive. */
 export function judgeBytes(total: number, plugins: number, limits: Limits): InstallError | undefined {
   const limit = limits.unpackedBytes * plugins;

@@ -6,7 +6,7 @@ import type { AbsPath, ArchivePath, Layout } from '../core/types.ts';
 import { baseName, EntryTree, parentPath, type DirectoryNode, type FileNode, type Node } from './entry-tree.ts';
 import { applyWhiteout, replaceLower, whiteoutOf, type Whiteout } from './layers.ts';
 import { quote } from './path-policy.ts';
-import { judgeBytes, judgeEntry, type Decision, type TarEntry } from './policy.ts';
+import { judgeBytes, judgeDirectories, judgeEntry, type Decision, type TarEntry } from './policy.ts';
 import type { TarSink } from './tar-reader.ts';
 import { TreeWriter } from './writer.ts';
 
@@ -40,6 +40,7 @@ export class Unpacker implements TarSink {
   readonly #whiteouts = new Set<string>();
   #layer = 0;
   #entries = 0;
+  #directories = 0;
   #bytes = 0;
   #file: OpenFile | undefined;
 
@@ -47,7 +48,13 @@ export class Unpacker implements TarSink {
     this.#plan = plan;
     this.writer = new TreeWriter(plan.into);
     const isWhole = plan.layout === 'image' && plan.wanted === undefined;
-    this.tree = new EntryTree(isWhole ? plan.into : undefined, placement(plan));
+    const place = placement(plan);
+    this.tree = new EntryTree(isWhole ? plan.into : undefined, (path, parent) => {
+      this.#directories += 1;
+      const refusal = judgeDirectories(this.#directories, plan.plugins, plan.limits);
+      if (refusal !== undefined) throw refusal;
+      return place(path, parent);
+    });
   }
 
   /** Must be called before the entries of each archive but the first. */

@@ -75,6 +75,17 @@ describe('million entries', () => {
     expect((await refusal(image, { layout: 'image', wanted: ['a'], context })).reason).toBe('TooManyEntries');
   });
 
+  test('directories without an entry of their own count up to the same limit', async () => {
+    const deep = Array.from({ length: 20 }, () => 'd').join('/');
+    const blocks = Array.from({ length: 10 }, (_, index) => file(`package/${index}/${deep}/f`));
+    const error = await refusal(tgz(...blocks), { context: { limits: { files: 200 } } });
+    expect(error).toMatchObject({
+      reason: 'TooManyEntries',
+      details: { limit: 200, value: 201, setting: 'PORTAL_PLUGINS_MAX_FILES' },
+    });
+    expect((await unpack(tgz(...blocks), { context: { limits: { files: 211 } } })).tree.files).toBe(10);
+  });
+
   test('an image that several entries share may hold as many for each, and none of them more than its own', async () => {
     const context = { limits: { files: 4 } };
     const image = tgz(...files('a', 2), ...files('b', 5));
