@@ -65,7 +65,7 @@ export function createHttp(options: HttpOptions): Http {
 
 async function exchange(request: HttpRequest, client: Client): Promise<HttpResponse> {
   refusePlainHttp(request.url, client);
-  let hop = firstHop(request);
+  let hop = firstHop(request, client.policy);
   for (let redirects = 0; ; redirects += 1) {
     const answer = await send(hop, request, client);
     const location = locationOf(answer.status, answer.header('location'));

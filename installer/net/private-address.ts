@@ -72,7 +72,7 @@ export function guardedLookup(allowed: HostList): LookupFunction {
 
 function refused(hostname: string, address: string): InstallError {
   return new InstallError('RedirectRefused', `${hostname} resolves to ${address}, which is not a public address`, {
-    details: { address },
+    details: { address, fix: `if that is meant, list ${hostname} in PORTAL_PLUGINS_ALLOW_PRIVATE_REDIRECTS` },
   });
 }
 

@@ -32,8 +32,9 @@ export interface RedirectPolicy {
   readonly allowedPrivate: HostList;
 }
 
-export function firstHop(request: HttpRequest): Hop {
-  const { url, headers, authorization, tls, isNamedByServer: isGuarded = false } = request;
+export function firstHop(request: HttpRequest, policy: RedirectPolicy): Hop {
+  const { url, headers, authorization, tls, isNamedByServer = false } = request;
+  const isGuarded = isNamedByServer && !policy.allowedPrivate.hasUrl(url);
   return { url, headers, authorization, tls, isSameOrigin: true, isGuarded, from: undefined };
 }
 
@@ -62,8 +63,10 @@ export function nextHop(
   if (!isSameOrigin && request.redirects === 'same-origin') {
     throw refused(hop, target, 'this request may not leave its origin');
   }
-  const isOwnHost = sameHostPort(target, request.url) || policy.allowedPrivate.hasUrl(target);
-  if (!isOwnHost && isPrivateHost(target)) throw privateTarget(hop, target, 'the target is a private address');
+  const isListed = policy.allowedPrivate.hasUrl(target);
+  const isOwnHost = sameHostPort(target, request.url);
+  if (!isListed && !isOwnHost && isPrivateHost(target))
+    throw privateTarget(hop, target, 'the target is a private address');
   const own = isSameOrigin
     ? request
     : { headers: travelling(request.headers), authorization: undefined, tls: undefined };
@@ -73,7 +76,8 @@ export function nextHop(
     authorization: own.authorization,
     tls: own.tls,
     isSameOrigin,
-    isGuarded: !isOwnHost,
+    // A host that a server named is no more trusted for leading back to itself.
+    isGuarded: !isListed && (!isOwnHost || request.isNamedByServer === true),
     from: hop.url,
   };
 }

@@ -78,7 +78,19 @@ describe('a redirect to a private address', () => {
     using _resolver = nameResolvesTo(['169.254.169.254']);
     await using http = testHttp({ network: { insecureHosts: [NAME] } });
     const request = { ...get(new URL(`http://${NAME}/tarball.tgz`)), isNamedByServer: true };
-    expect(await failureOf(http.exchange(request))).toMatchObject({ reason: 'RedirectRefused' });
+    const error = await failureOf(http.exchange(request));
+    expect(error.reason).toBe('RedirectRefused');
+    expect(error.fix).toContain(`${NAME} in PORTAL_PLUGINS_ALLOW_PRIVATE_REDIRECTS`);
+  });
+
+  test('is followed when a packument names a host that is listed by name, as the fix says', async () => {
+    using _resolver = nameResolvesTo(['127.0.0.1']);
+    await using inside = await startFaultServer({ '/x': serve(BYTES) });
+    await using http = testHttp({ network: { insecureHosts: [NAME], allowPrivateRedirects: [NAME] } });
+    const request = { ...get(new URL(`http://${NAME}:${inside.port}/x`)), isNamedByServer: true };
+    const response = await http.exchange(request);
+    expect(response.status).toBe(200);
+    await response.discard();
   });
 
   test('by a name is followed when the address is listed, and the name is resolved once', async () => {

@@ -20,7 +20,7 @@ function requestTo(url: string, more: Partial<HttpRequest> = {}): HttpRequest {
 function follow(request: HttpRequest, ...locations: readonly string[]): Hop {
   return locations.reduce(
     (hop, location) => nextHop({ hop, status: 302, location }, request, POLICY),
-    firstHop(request),
+    firstHop(request, POLICY),
   );
 }
 
@@ -33,6 +33,19 @@ function refusal(act: () => unknown): InstallError {
   }
   throw new Error('this should have been refused');
 }
+
+test('a host that a server named stays guarded when it redirects to itself', () => {
+  const request = requestTo('https://named.example/a', { isNamedByServer: true });
+  expect(firstHop(request, POLICY).isGuarded).toBe(true);
+  expect(follow(request, '/b').isGuarded).toBe(true);
+  expect(follow(requestTo('https://own.example/a'), '/b').isGuarded).toBe(false);
+});
+
+test('a host that is listed may resolve to any address, whoever named it', () => {
+  const policy = { ...POLICY, allowedPrivate: parseHostList(['sidecar.example']) };
+  const request = requestTo('https://sidecar.example/a', { isNamedByServer: true });
+  expect(firstHop(request, policy).isGuarded).toBe(false);
+});
 
 test.each([
   [301, '/x', '/x'],
