@@ -54,7 +54,7 @@ export async function buildBundle(options: BuildOptions): Promise<readonly Built
     target: 'node24',
     banner: { js: REQUIRE_BANNER },
     legalComments: 'inline',
-    plugins: [versionOnly(options.projectDir)],
+    plugins: [versionOnly(options.projectDir), englishOnly()],
     metafile: true,
     logLevel: 'warning',
   });
@@ -75,6 +75,19 @@ function versionOnly(projectDir: string): Plugin {
         const { version } = await readManifest(projectDir);
         return { contents: JSON.stringify({ version }), loader: 'json' };
       });
+    },
+  };
+}
+
+/** zod carries its messages in fifty languages; a warm start would parse 340 KB of them and use one. */
+function englishOnly(): Plugin {
+  return {
+    name: 'english-only',
+    setup: (hooks) => {
+      hooks.onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
+        contents: "export { default as en } from './en.js';",
+        loader: 'js',
+      }));
     },
   };
 }

@@ -18,7 +18,10 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 async function main(): Promise<number> {
   const registry = await startOciRegistry({ port: REGISTRY_PORT }).catch((error: unknown) => {
-    throw new Error(`cannot start the example registry on 127.0.0.1:${REGISTRY_PORT}; is another program using that port?`, { cause: error });
+    throw new Error(
+      `cannot start the example registry on 127.0.0.1:${REGISTRY_PORT}; is another program using that port?`,
+      { cause: error },
+    );
   });
   try {
     for (const name of EXAMPLE_PLUGINS) {
@@ -33,7 +36,15 @@ async function main(): Promise<number> {
 }
 
 function runInstaller(args: readonly string[]): Promise<number> {
-  const command = [join(ROOT, 'installer/main.ts'), 'install', '--values', 'values.example.yaml', '--root', 'dynamic-plugins-root', ...args];
+  const command = [
+    join(ROOT, 'installer/main.ts'),
+    'install',
+    '--values',
+    'values.example.yaml',
+    '--root',
+    'dynamic-plugins-root',
+    ...args,
+  ];
   const child = spawn(process.execPath, command, { cwd: ROOT, stdio: 'inherit', env: environment() });
   // Ctrl-C reaches the child too; it decides how the run ends.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
