@@ -87,7 +87,7 @@ class Installation {
       reportRefusals(set, this.#end.outcomes, this.#deps.emit);
       return;
     }
-    const outputs = await outputsOf(set, ledger, volume.root);
+    const outputs = await outputsOf(set, ledger, volume);
     const { removed } = await commitSet(set, outputs, volume, signal);
     this.#end = { ...this.#end, removed, isDone: true };
     this.#report(set, removed);

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../core/errors.ts';
-import type { AbsPath, Ledger, SealedSet, SetOutput } from '../core/types.ts';
+import type { Ledger, SealedSet, SetOutput } from '../core/types.ts';
 import { assembleOutputs, outputFingerprint } from '../formats/index.ts';
+import { MAX_SAVED_BYTES } from '../stage/plan.ts';
+import type { Volume } from '../stage/volume.ts';
+
+type Place = Pick<Volume, 'root' | 'files'>;
 
 /**
  * Set-level files of the set. When their input has not changed since the ledger was written and the files on the volume are intact, their
@@ -12,30 +15,30 @@ import { assembleOutputs, outputFingerprint } from '../formats/index.ts';
 export async function outputsOf(
   set: SealedSet,
   before: Ledger | undefined,
-  root: AbsPath,
+  volume: Place,
 ): Promise<readonly SetOutput[]> {
-  const fingerprint = outputFingerprint(set, root);
-  const present = before === undefined ? undefined : presentOutputs(before, fingerprint, root);
+  const fingerprint = outputFingerprint(set, volume.root);
+  const present = before === undefined ? undefined : presentOutputs(before, fingerprint, volume);
   if (present !== undefined) return present;
-  return (await assembleOutputs(set, root)).map((output) => ({ ...output, fingerprint }));
+  return (await assembleOutputs(set, volume.root)).map((output) => ({ ...output, fingerprint }));
 }
 
-function presentOutputs(before: Ledger, fingerprint: string, root: AbsPath): readonly SetOutput[] | undefined {
+function presentOutputs(before: Ledger, fingerprint: string, volume: Place): readonly SetOutput[] | undefined {
   const outputs: SetOutput[] = [];
   for (const { name, sha256, fingerprint: written } of before.outputs) {
     if (written !== fingerprint) return undefined;
-    const content = readText(join(root, name));
+    const content = readText(volume, name);
     if (content === undefined || createHash('sha256').update(content).digest('hex') !== sha256) return undefined;
     outputs.push({ name, content, fingerprint });
   }
   return outputs.length === 0 ? undefined : outputs;
 }
 
-function readText(path: string): string | undefined {
+function readText({ root, files }: Place, name: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return files.read(join(root, name), MAX_SAVED_BYTES).toString('utf8');
   } catch (thrown) {
-    // Gone, replaced by a directory or unreadable: it is written again.
+    // Gone, replaced by something else, too large for a file of ours or unreadable: it is written again.
     if (errorCode(thrown) === undefined) throw thrown;
     return undefined;
   }
