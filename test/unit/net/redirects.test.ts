@@ -154,7 +154,7 @@ test.each([
   [303, false],
 ])('a POST answered with %d goes on as a POST: %s', (status, isFollowed) => {
   const request = requestTo('https://r.example/token', { method: 'POST', redirects: 'same-origin' });
-  const act = (): Hop => nextHop({ hop: firstHop(request), status, location: '/token2' }, request, POLICY);
+  const act = (): Hop => nextHop({ hop: firstHop(request, POLICY), status, location: '/token2' }, request, POLICY);
   if (isFollowed) expect(act().url.pathname).toBe('/token2');
   else expect(refusal(act).reason).toBe('RedirectRefused');
 });
