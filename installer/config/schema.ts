@@ -24,6 +24,10 @@ export const entrySchema = z
       .optional()
       .describe('Always: look an unpinned reference up at each start'),
     forceDownload: flag('RHDH: true means pullPolicy Always'),
+    dependencies: z
+      .array(z.strictObject({ ref: text('name of what the operator provides') }))
+      .optional()
+      .describe('RHDH: read by its operator (ref: sonataflow), without effect here'),
     format: z.enum(['backstage', 'forgeportal', 'port']).optional().describe('portal family; default: detected'),
     ...checkKeys,
   })

@@ -90,6 +90,8 @@ plugins:
     forceDownload: true
   - package: oci://quay.io/rhdh/plugin:1.0!backstage-plugin-y
     pullPolicy: IfNotPresent
+    dependencies:
+      - ref: sonataflow
   - package: git+https://example.com/not/supported.git
     disabled: true
 `);
