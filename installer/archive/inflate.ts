@@ -11,7 +11,7 @@ import { diskError } from './disk-error.ts';
 
 /** Inflated bytes per chunk; 16 KiB, Node's default, costs a fifth more time (docs/performance.md). */
 const CHUNK_BYTES = 256 * 1024;
-const READ_BYTES = 512 * 1024;
+const READ_BYTES = 256 * 1024;
 /**
  * Memory one zstd stream may ask for, as a power of two: 32 MiB, the largest window builders of images use. RFC 8878 demands 8 MiB of
  * every decoder; the format allows 3.75 TiB.
