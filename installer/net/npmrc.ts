@@ -35,6 +35,7 @@ interface Npmrc {
 }
 
 const MAX_FILE = 1024 * 1024; // what a Secret can hold
+const SCOPED_REGISTRY = /^(@[^:/\s]+):registry$/;
 const PLAIN_KEYS = new Set([
   'registry',
   'ca',
@@ -147,7 +148,7 @@ function readRegistries({ file, lines }: Npmrc): Registries {
   let fallback: Registry = { url: new URL(PUBLIC_NPM_REGISTRY), place: { file, line: 0, key: 'registry' } };
   const scoped = new Map<string, Registry>();
   for (const { line, key, value } of lines) {
-    const scope = /^(@[^:/\s]+):registry$/.exec(key)?.[1];
+    const scope = SCOPED_REGISTRY.exec(key)?.[1];
     if (scope === undefined && key !== 'registry') continue;
     const registry = parseRegistry(value, { file, line, key });
     if (scope === undefined) fallback = registry;
@@ -219,8 +220,17 @@ function warningsOf(npmrc: Npmrc, section: number | undefined): readonly string[
   for (const { key, value, line } of lines) {
     if (attributeOf(key) !== undefined && value === '')
       warnings.push(`${shown} line ${line}: ${escapeText(key)} is empty`);
+    // Not shown: with a colon for the equals sign, the secret is part of the key.
+    if (isUnknown(key))
+      warnings.push(`${shown} line ${line}: this key of a scope or host is not known and has no effect`);
   }
   return warnings;
+}
+
+/** Keys of one scope or host are meant for us: `@acme:regsitry` would send the scope to the default registry without a word. */
+function isUnknown(key: string): boolean {
+  if (!/^(?:@|\/\/).*:/.test(key) || attributeOf(key) !== undefined || SCOPED_REGISTRY.test(key)) return false;
+  return !/:(?:always-auth|email)$/.test(key);
 }
 
 function proxySecrets(proxy: string | undefined): readonly string[] {

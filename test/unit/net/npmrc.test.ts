@@ -47,6 +47,20 @@ test.each(['//h.example/:_authToken', '//h.example/:_auth', 'registry', '@acme:r
   },
 );
 
+test.each(['@acme:regsitry', '@acme/:registry', '@acme/x:registry', '//h.example/:token', '//h.example/:registry'])(
+  'the key %s, which has no effect, is warned about by its line alone',
+  async (key) => {
+    const { warnings } = await read(`registry=https://r.example/\n${key}=https://hunter2.example/\n`);
+    expect(warnings).toEqual([expect.stringContaining('line 2: this key')]);
+    expect(warnings.join()).not.toContain('hunter2');
+  },
+);
+
+test('keys of npm that matter elsewhere are not worth a remark', async () => {
+  const text = 'fund=false\n@acme:registry=https://r.example/\n//r.example/:email=a@b.example\n';
+  expect((await read(text)).warnings).toEqual([]);
+});
+
 test('false is no proxy', async () => {
   const npmrc = await read('proxy=false\nhttps-proxy = false\n');
   expect([npmrc.proxy, npmrc.httpsProxy]).toEqual([undefined, undefined]);
