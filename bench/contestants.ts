@@ -1,4 +1,5 @@
 /** Who is measured: every contestant makes the same plugin directories from the same archives, and is one command line. */
+import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasProgram, runOk } from '../test/support/command.ts';
@@ -109,6 +110,7 @@ function ours(arena: Arena, run: { readonly name: string; readonly list: string 
       program: process.execPath,
       args: [arena.program, 'install', '--config', run.list, '--root', directory],
       env: {
+        ...imageEnvironment(),
         PORTAL_PLUGINS_INSECURE_HOSTS: arena.host,
         PORTAL_PLUGINS_LOG_FORMAT: 'logfmt',
         PORTAL_PLUGINS_TERMINATION_LOG: join(arena.work, 'termination-log'),
@@ -116,6 +118,16 @@ function ours(arena: Arena, run: { readonly name: string; readonly list: string 
       },
     },
   };
+}
+
+/** What is shipped is the image, so its memory settings are measured. */
+function imageEnvironment(): Readonly<Record<string, string>> {
+  const dockerfile = readFileSync(join(import.meta.dirname, '../Dockerfile'), 'utf8');
+  const heap = /^ARG NODE_HEAP="(.+)"$/m.exec(dockerfile)?.[1];
+  const arenas = /MALLOC_ARENA_MAX=(\d+)/.exec(dockerfile)?.[1];
+  if (heap === undefined || arenas === undefined)
+    throw new Error('the Dockerfile no longer sets NODE_HEAP or MALLOC_ARENA_MAX');
+  return { NODE_OPTIONS: heap, MALLOC_ARENA_MAX: arenas };
 }
 
 /** Slow peers tell enough in this many rounds. */
