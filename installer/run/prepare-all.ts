@@ -7,6 +7,7 @@ import type { RunEvent } from '../core/events.ts';
 import { endsTheRun } from '../core/exit.ts';
 import type { Limits } from '../core/limits.ts';
 import type { AbsPath, Entry, Outcome, PluginList, Resolved } from '../core/types.ts';
+import { stageError } from '../stage/stage-errors.ts';
 import { startDeadline } from './deadline.ts';
 import { type Group, groupByDownload } from './groups.ts';
 import { outcomeOf, prepareGroup } from './line.ts';
@@ -98,10 +99,7 @@ class Batch {
     try {
       await mkdir(scratch);
     } catch (cause) {
-      this.#reject(
-        lead,
-        new InstallError('VolumeNotWritable', `cannot create scratch space for ${lead.package}`, { cause }),
-      );
+      this.#reject(lead, stageError(cause, `create scratch space for ${lead.package}`));
       return;
     }
     for (const result of await prepareGroup(group, this.#deps.steps, ctx)) {

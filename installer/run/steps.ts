@@ -18,6 +18,7 @@ import type {
 import { validatePlugin } from '../formats/index.ts';
 import { downloadPart } from '../net/download.ts';
 import { preparePlugin } from '../stage/prepare.ts';
+import { stageError } from '../stage/stage-errors.ts';
 import { verifyFetched } from '../verify/index.ts';
 import { verifyTrust } from '../verify/trust.ts';
 import type { Group } from './groups.ts';
@@ -64,7 +65,9 @@ async function unpackGroup(verified: readonly Verified[], ctx: Context): Promise
   // A warm start never gets here, so it never loads the tar parser.
   const { openTree, unpackArchives } = await import('../archive/index.ts');
   const into = join(ctx.scratch, 'tree') as AbsPath; // scratch is absolute
-  await mkdir(into);
+  await mkdir(into).catch((cause: unknown) => {
+    throw stageError(cause, 'create a directory to unpack into');
+  });
   const wanted = verified.map((one) => one.pinned.within);
   const { trees } = await unpackArchives({ archives: first.archives, layout: first.pinned.layout, wanted, into }, ctx);
   // Peak use of the volume: the next downloads may need this space.

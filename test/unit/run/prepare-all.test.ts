@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -132,6 +132,13 @@ test('a wrong pin of one entry does not fail the others on the same image', asyn
     path: `p${entry.index}`,
   }));
   expect((await run([testEntry(0), testEntry(1)], recorded)).statuses).toEqual(['0:ready', '1:IntegrityMismatch']);
+});
+
+test('scratch space that cannot be made fails with the reason of the error', async () => {
+  await mkdir(join(scratch, '0'));
+  const { events } = await run([testEntry(0)], steps());
+  const rejected = events.find((event) => event.event === 'plugin_rejected');
+  expect(rejected).toMatchObject({ error: { reason: 'CommitFailed', details: { code: 'EEXIST' } } });
 });
 
 test('announced archives that cannot fit fail before the first download', async () => {
