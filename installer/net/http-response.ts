@@ -81,7 +81,7 @@ export class Answer implements HttpResponse {
     return Buffer.concat(chunks, size);
   }
 
-  /** The first `maxBytes` of an error body, as many as arrive; the rest is discarded. Throws only the reason of an abort. */
+  /** The first `maxBytes` of an error body, as many as arrive; the rest is discarded. Never throws. */
   async beginning(maxBytes: number): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     let size = 0;

@@ -7,7 +7,7 @@ type Rule = (host: string, port: number) => boolean;
  * Compiles `NO_PROXY` into a test for "this URL is reached directly". Entries are separated by commas or white space; each is `*`, a host
  * name (itself and everything below it), `.suffix` or `*.suffix` (only what is below it), an IP address, a CIDR range, and any of them but
  * the ranges may carry `:port`. Entries that do not parse are ignored. Names are never resolved, so ranges apply to IP literals only; the
- * semantics are those of Go's httpproxy, which the other programs of a cluster follow.
+ * semantics are those of Go's httpproxy, which the other programs of a cluster follow, but loopback is not direct unless it is listed.
  */
 export function parseNoProxy(text: string): (url: URL) => boolean {
   const ranges = new BlockList();
