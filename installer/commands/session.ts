@@ -56,6 +56,7 @@ class Session {
   /** `sha256:` and 12 hex characters once the list is read. */
   set = '';
   #credentials: LoadedCredentials | undefined;
+  #proxyPasswords: readonly string[];
   readonly #command: RunEnd['command'];
   readonly #settings: Settings;
   readonly #machine: Machine;
@@ -66,11 +67,12 @@ class Session {
     this.#settings = settings;
     this.#machine = machine;
     this.#started = machine.clock.monotonic();
+    this.#proxyPasswords = proxyPasswords(settings.network);
   }
 
   /** Every secret loaded so far; grows during the run. */
   get secrets(): readonly string[] {
-    return this.#credentials?.secrets ?? [];
+    return [...(this.#credentials?.secrets ?? []), ...this.#proxyPasswords];
   }
 
   async run(conduct: Conduct, emit: LineDeps['emit']): Promise<RunSummary> {
@@ -78,6 +80,7 @@ class Session {
       const isInsecureHost = hostMatcher(this.#settings.network.insecureHosts);
       const credentials = await createCredentials(this.#settings.credentials, isInsecureHost);
       this.#credentials = credentials;
+      this.#proxyPasswords = proxyPasswords(withNpmrcProxy(this.#settings.network, credentials));
       const npmRegistry = (name: string): URL => credentials.npmrc.registryFor(name);
       const list = await loadList(this.#settings, {
         npmRegistry,
@@ -153,4 +156,20 @@ function withNpmrcProxy(network: NetworkSettings, { npmrc }: LoadedCredentials):
     httpsProxy: network.httpsProxy ?? npmrc.httpsProxy,
     noProxy: network.noProxy === '' ? (npmrc.noProxy ?? '') : network.noProxy,
   };
+}
+
+/** As written in the URL and as sent. */
+function proxyPasswords({ httpProxy, httpsProxy }: NetworkSettings): readonly string[] {
+  return [httpProxy, httpsProxy].flatMap((proxy) => {
+    const password = proxy === undefined ? undefined : URL.parse(proxy)?.password;
+    return password === undefined || password === '' ? [] : [password, decodePercent(password)];
+  });
+}
+
+function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray percent sign is itself
+  }
 }
