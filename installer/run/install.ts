@@ -1,7 +1,8 @@
 /** A whole installation: lock → repair → reuse or line for each entry → barrier → seal → assemble → commit (docs/architecture.md). */
+import { setImmediate as turn } from 'node:timers/promises';
 import { asInstallError, type InstallError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import type { Ledger, Outcome, SealedSet } from '../core/types.ts';
+import type { Entry, Ledger, Outcome, SealedSet } from '../core/types.ts';
 import { checkInventory } from '../stage/inventory.ts';
 import { commitSet } from '../stage/commit.ts';
 import { readLedger } from '../stage/ledger.ts';
@@ -106,14 +107,16 @@ class Installation {
     };
     const refused = new Set(list.refused.map(({ entry }) => entry.index));
     const kept: Outcome[] = [];
-    const pending = list.entries.filter((entry) => {
-      if (refused.has(entry.index)) return false;
+    const pending: Entry[] = [];
+    for (const entry of list.entries) {
+      if (refused.has(entry.index)) continue;
+      // Hashing a whole set can take long: a signal and the deadline must be heard meanwhile.
+      await turn();
       const started = clock.monotonic();
-      const ready = reuse(entry, { ledger, root: volume.root, isIntact });
-      if (ready !== undefined)
-        kept.push({ entry, ms: Math.round(clock.monotonic() - started), status: 'ready', ready });
-      return ready === undefined;
-    });
+      const ready = signal.aborted ? undefined : reuse(entry, { ledger, root: volume.root, isIntact });
+      if (ready === undefined) pending.push(entry);
+      else kept.push({ entry, ms: Math.round(clock.monotonic() - started), status: 'ready', ready });
+    }
     const place = workplace(volume, kept, this.#settings.limits.setBytes);
     const { outcomes, aborted, error } = await prepareAll(pending, place, { ...this.#deps, signal });
     const all = [...this.#end.outcomes, ...kept, ...outcomes].sort((a, b) => a.entry.index - b.entry.index);
