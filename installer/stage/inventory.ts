@@ -24,10 +24,10 @@ export interface Totals {
 /**
  * Compares `dir` with what was recorded when it was staged. `fast`: number of files, their total size, and no change time newer than the
  * recorded one; when only change times are newer (a remount with fsGroup changes the owner of every file, a snapshot was restored) the
- * full comparison decides. `full`: content, executability and link targets of every file are hashed. Anything missing, added, emptied,
- * truncated, edited, unreadable or replaced by a link is not intact. What `fast` does not see: bytes that changed below the file system
- * (docs/performance.md, "Targets"). Synchronous, because an asynchronous lstat costs ten synchronous ones; never throws for what is
- * on the disk.
+ * full comparison decides. `full`: content, executability and link targets of every file are hashed, and every directory must be open to
+ * all. Anything missing, added, emptied, truncated, edited, unreadable or replaced by a link is not intact. What `fast` does not see: bytes
+ * that changed below the file system (docs/performance.md, "Targets"). Synchronous, because an asynchronous lstat costs ten synchronous
+ * ones; never throws for what is on the disk.
  */
 export function checkInventory(dir: AbsPath, inventory: Inventory, mode: 'fast' | 'full'): InventoryVerdict {
   try {
@@ -65,12 +65,13 @@ export function countTree(dir: AbsPath): Totals {
   return { files, bytes, newestChangeMs };
 }
 
-/** The digest of core/tree-digest.ts, read from the disk. Throws the file system's error. */
+/** The digest of core/tree-digest.ts, read from the disk; another one when a directory is closed to others. Throws the file system's error. */
 export function hashTree(dir: AbsPath): string {
   const lines: string[] = [];
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   const pending = [''];
   for (let below = pending.pop(); below !== undefined; below = pending.pop()) {
+    if ((lstatSync(`${dir}/${below}`).mode & OPEN) !== OPEN) lines.push(`closed ${below}`);
     for (const entry of readdirSync(`${dir}/${below}`, { withFileTypes: true })) {
       const path = `${below}${entry.name}`;
       if (entry.isDirectory()) pending.push(`${path}/`);
@@ -81,6 +82,8 @@ export function hashTree(dir: AbsPath): string {
   return treeDigest(lines);
 }
 
+/** The portal may run as another user. */
+const OPEN = 0o555;
 const CHUNK_BYTES = 1024 * 1024;
 // O_NONBLOCK: a FIFO that took a file's place must not stop the program.
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -100,6 +100,7 @@ describe('is not intact', () => {
     ['when a file was edited in place, with the same size', () => writeFileSync(join(tree, 'dist/a.js'), 'AAAA')],
     ['when two files changed places', () => swap()],
     ['when a file lost its executable bits', () => chmodSync(join(tree, 'dist/b.js'), 0o644)],
+    ['when a directory is closed to others', () => chmodSync(join(tree, 'dist/deep'), 0o700)],
     ['when a file is no longer readable for all', () => chmodSync(join(tree, 'dist/a.js'), 0o600)],
     ['when a link points elsewhere', () => relink()],
     ['when a file became a link to the same content', () => fileToLink()],
@@ -122,6 +123,11 @@ test.each<[string, () => void, RegExp]>([
   later();
   change();
   expect(check()).toEqual({ isIntact: false, why: expect.stringMatching(why) });
+});
+
+test('full sees that the plugin directory itself is closed to others', () => {
+  chmodSync(tree, 0o750);
+  expect(check('full')).toMatchObject({ isIntact: false });
 });
 
 test('an edit that forged the modification time is found all the same', () => {
