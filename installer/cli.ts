@@ -42,14 +42,14 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
  * later is reported by the command itself.
  */
 export async function runCommandLine(args: readonly string[], env: Environment, machine: Machine): Promise<number> {
-  const { name, rest } = splitCommand(args);
+  const { name, rest, isNamed } = splitCommand(args);
   const flags = parseFlags(name, rest);
   if (flags.wantsVersion) {
     machine.stdout.write(`portal-plugins ${machine.version}\n`);
     return EXIT.ok;
   }
   if (flags.wantsHelp) {
-    machine.stdout.write(args[0] === name ? commandHelp(name) : generalHelp());
+    machine.stdout.write(isNamed ? commandHelp(name) : generalHelp());
     return EXIT.ok;
   }
   const { cwd, version } = machine;
@@ -58,18 +58,29 @@ export async function runCommandLine(args: readonly string[], env: Environment, 
   return COMMANDS[name].run(settings, flags, machine);
 }
 
+interface CommandWords {
+  readonly name: CommandName;
+  readonly rest: readonly string[];
+  /** The command was written, not implied. */
+  readonly isNamed: boolean;
+}
+
 /** `install` is the default: `portal-plugins --config x` installs, and so does `portal-plugins /volume` (RHDH's `install <root>`). */
-function splitCommand(args: readonly string[]): { readonly name: CommandName; readonly rest: readonly string[] } {
+function splitCommand(args: readonly string[]): CommandWords {
   const [first, ...rest] = args;
-  if (first === 'help') return { name: isCommand(rest[0]) ? rest[0] : 'install', rest: ['--help'] };
-  if (isCommand(first)) return { name: first, rest };
+  if (first === 'help') {
+    const [topic] = rest;
+    const isNamed = isCommand(topic);
+    return { name: isNamed ? topic : 'install', rest: ['--help'], isNamed };
+  }
+  if (isCommand(first)) return { name: first, rest, isNamed: true };
   const isWord = first !== undefined && /^[a-z][a-z-]*$/.test(first);
   if (isWord) {
     const known = Object.keys(COMMANDS).join(', ');
     const details = { fix: `the commands are ${known}; write a directory as ./${escapeText(first)}` };
     throw new InstallError('UsageInvalid', `there is no command "${escapeText(first).slice(0, 60)}"`, { details });
   }
-  return { name: 'install', rest: args };
+  return { name: 'install', rest: args, isNamed: false };
 }
 
 function isCommand(name: string | undefined): name is CommandName {
