@@ -35,8 +35,8 @@ const PRIVATE_V4: readonly string[] = [
 ];
 const PRIVATE_V6: readonly string[] = ['fc00::/7', 'fec0::/10'];
 
-const special = rangesOf(SPECIAL_V4, SPECIAL_V6);
-const privateNetworks = rangesOf(PRIVATE_V4, PRIVATE_V6);
+const special = rangesWhenAsked(SPECIAL_V4, SPECIAL_V6);
+const privateNetworks = rangesWhenAsked(PRIVATE_V4, PRIVATE_V6);
 
 /**
  * True for a host that a redirect may not name: `localhost` and IP literals in loopback, link-local, private, unspecified or multicast
@@ -45,12 +45,12 @@ const privateNetworks = rangesOf(PRIVATE_V4, PRIVATE_V6);
 export function isPrivateHost(url: URL): boolean {
   const { host } = hostPortOf(url);
   if (isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost');
-  return isInRange(special, host) || isInRange(privateNetworks, host);
+  return isInRange(special(), host) || isInRange(privateNetworks(), host);
 }
 
 /** True for an address that no name in a redirect may resolve to. */
 export function isForbiddenAddress(address: string): boolean {
-  return isInRange(special, address);
+  return isInRange(special(), address);
 }
 
 /**
@@ -74,6 +74,12 @@ function refused(hostname: string, address: string): InstallError {
   return new InstallError('RedirectRefused', `${hostname} resolves to ${address}, which is not a public address`, {
     details: { address, fix: `if that is meant, list ${hostname} in PORTAL_PLUGINS_ALLOW_PRIVATE_REDIRECTS` },
   });
+}
+
+/** A warm start asks for none of them, and making them takes milliseconds. */
+function rangesWhenAsked(v4: readonly string[], v6: readonly string[]): () => BlockList {
+  let ranges: BlockList | undefined;
+  return () => (ranges ??= rangesOf(v4, v6));
 }
 
 function rangesOf(v4: readonly string[], v6: readonly string[]): BlockList {
