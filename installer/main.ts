@@ -39,6 +39,7 @@ process.stdout.on('error', () => undefined);
 
 let lastResort: NodeJS.Timeout | undefined;
 let hasBug = false;
+let isCommitted = false;
 const code = await main();
 clearTimeout(lastResort);
 process.exitCode = hasBug && code === 0 ? 1 : code;
@@ -52,6 +53,9 @@ async function main(): Promise<number> {
     cwd: process.cwd(),
     signal: stop.signal,
     version: VERSION,
+    onCommitted: () => {
+      isCommitted = true;
+    },
   };
   try {
     return await runCommandLine(process.argv.slice(2), env, machine);
@@ -79,7 +83,7 @@ function terminationLog(env: Environment): string {
 function onSignal(signal: 'SIGTERM' | 'SIGINT', reason: InstallError): void {
   process.on(signal, () => {
     stop.abort(reason);
-    exitLater(reason.exit);
+    exitLater(() => (isCommitted ? 0 : reason.exit));
   });
 }
 
@@ -89,12 +93,12 @@ function onBug(thrown: unknown): void {
   stop.abort(
     new InstallError('Internal', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown }),
   );
-  exitLater(1);
+  exitLater(() => 1);
 }
 
 /** Something hangs although everything was aborted: the next run repairs the volume. */
-function exitLater(exitCode: number): void {
-  lastResort ??= setTimeout(() => process.exit(exitCode), STOP_WITHIN_MS);
+function exitLater(exitCode: () => number): void {
+  lastResort ??= setTimeout(() => process.exit(exitCode()), STOP_WITHIN_MS);
 }
 
 function stackOf(thrown: unknown): string {

@@ -17,4 +17,6 @@ export interface Machine {
   readonly signal: AbortSignal;
   /** Version of this program. */
   readonly version: string;
+  /** Called when a new set is in place: from then on a signal no longer decides the exit code. */
+  onCommitted(): void;
 }

@@ -8,7 +8,7 @@ import { commitSet } from '../stage/commit.ts';
 import { readLedger } from '../stage/ledger.ts';
 import { describeOwner } from '../stage/owner.ts';
 import { enterVolume, leaveVolume } from '../stage/recover.ts';
-import { type LockedVolume, openVolume } from '../stage/volume.ts';
+import { type LockedVolume, openVolume, type Volume } from '../stage/volume.ts';
 import { outputsOf } from './outputs.ts';
 import { type LineDeps, prepareAll, reportRefusals, type Workplace } from './prepare-all.ts';
 import type { RunEnd } from './result.ts';
@@ -21,14 +21,22 @@ type End = Omit<RunEnd, 'command' | 'list' | 'durationMs'>;
 /** Share of the volume that a set may fill when no budget is set: eviction is worse than an error. */
 const USABLE_SHARE = 0.9;
 
+/** The running program, as far as a run is concerned. */
+export interface Program {
+  readonly version: string;
+  /** Called when the new set is in place: what comes now is clean-up, and no signal makes a failure of it. */
+  onCommitted(): void;
+}
+
 /**
  * Brings the volume to the state of the list. Never throws: failures of plugins are outcomes, a failure of the volume, the lock, a signal
  * or the deadline is `runError`. Unless `isDone`, the volume holds exactly what it held before, and nothing else.
  */
-export async function runInstall(deps: LineDeps, settings: Settings, version: string): Promise<End> {
-  const run = new Installation(deps, settings, `portal-plugin-installer ${version}`);
+export async function runInstall(deps: LineDeps, settings: Settings, program: Program): Promise<End> {
+  const run = new Installation(deps, settings, program);
   try {
     const volume = await openVolume(settings.root, settings.stage, 'write');
+    deps.emit({ event: 'note', level: 'debug', text: describeVolume(volume) });
     const owner = describeOwner(settings.stage.podUid, deps.clock.now());
     const { signal, clock, emit } = deps;
     const deadline = clock.monotonic() + settings.limits.runDeadlineMs;
@@ -48,13 +56,13 @@ export async function runInstall(deps: LineDeps, settings: Settings, version: st
 class Installation {
   readonly #deps: LineDeps;
   readonly #settings: Settings;
-  readonly #tool: string;
+  readonly #program: Program;
   #end: End;
 
-  constructor(deps: LineDeps, settings: Settings, tool: string) {
+  constructor(deps: LineDeps, settings: Settings, program: Program) {
     this.#deps = deps;
     this.#settings = settings;
-    this.#tool = tool;
+    this.#program = program;
     const outcomes = deps.list.refused.map(({ entry, error }): Outcome => ({
       entry,
       ms: 0,
@@ -81,7 +89,12 @@ class Installation {
     await this.#prepare(volume, ledger, signal);
     signal.throwIfAborted();
     const completedAt = this.#deps.clock.now().toISOString();
-    const identity = { run: runId, set: this.#deps.list.set, completedAt, tool: this.#tool };
+    const identity = {
+      run: runId,
+      set: this.#deps.list.set,
+      completedAt,
+      tool: `portal-plugin-installer ${this.#program.version}`,
+    };
     const set = seal(this.#end.outcomes, this.#deps.list.appConfig, identity);
     if (isRefused(set)) {
       this.#end = { ...this.#end, refusals: set };
@@ -90,6 +103,7 @@ class Installation {
     }
     const outputs = await outputsOf(set, ledger, volume);
     const { removed } = await commitSet(set, outputs, volume, signal);
+    this.#program.onCommitted();
     this.#end = { ...this.#end, removed, isDone: true };
     this.#report(set, removed);
   }
@@ -150,6 +164,11 @@ class Installation {
   #note(text: string): void {
     this.#deps.emit({ event: 'note', level: 'info', text });
   }
+}
+
+function describeVolume({ root, fileSystem, freeBytes, totalBytes, isSynced }: Volume): string {
+  const flush = isSynced ? 'files are flushed' : 'files are not flushed';
+  return `${root} is on ${fileSystem}, ${freeBytes} of ${totalBytes} bytes are free, ${flush}`;
 }
 
 function isRefused(set: SealedSet | readonly SealRefusal[]): set is readonly SealRefusal[] {

@@ -9,7 +9,7 @@ import {
   statSync,
   type Stats,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { errorCode, InstallError } from '../core/errors.ts';
 import type { StageSettings } from '../core/settings.ts';
 import type { AbsPath } from '../core/types.ts';
@@ -30,8 +30,6 @@ export interface Volume {
   readonly totalBytes: number;
   /** Whether plugin files are fsynced before they become visible. */
   readonly isSynced: boolean;
-  /** A working directory was there: an installer was killed, or another one is at work. */
-  readonly hasLeftovers: boolean;
   /** Names below the root that are mounts of their own; they are nobody's leftovers and cannot be moved. */
   readonly mounted: ReadonlySet<string>;
   readonly files: FileOperations;
@@ -77,7 +75,6 @@ export async function openVolume(root: string, settings: StageSettings, mode: 'r
     freeBytes: space.bavail * space.bsize,
     totalBytes: space.blocks * space.bsize,
     isSynced: settings.fsync === 'on' || (settings.fsync === 'auto' && isPersistent(mount)),
-    hasLeftovers: NODE_FILES.stat(join(resolved, WORKING_DIRECTORY)) !== undefined,
     mounted: mountedBelow(mounts, resolved),
     files: NODE_FILES,
   });

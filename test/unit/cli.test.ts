@@ -7,7 +7,8 @@ async function printed(...args: readonly string[]): Promise<string> {
   let text = '';
   const output = { write: (piece: string) => (text += piece) };
   const { signal } = new AbortController();
-  const machine = { clock: realClock(), stdout: output, stderr: output, cwd: '/', signal, version: '1.2.3' };
+  const io = { stdout: output, stderr: output, cwd: '/' };
+  const machine = { ...io, clock: realClock(), signal, version: '1.2.3', onCommitted: () => undefined };
   expect(await runCommandLine(args, {}, machine)).toBe(0);
   return text;
 }

@@ -21,7 +21,7 @@ afterEach(() => {
 test('a real directory opens, and stays as it is', async () => {
   mkdirSync(root);
   const volume = await openVolume(root, STAGE, 'write');
-  expect(volume).toMatchObject({ root, hasLeftovers: false, isSynced: false });
+  expect(volume).toMatchObject({ root, isSynced: false });
   expect(volume.freeBytes).toBeGreaterThan(0);
   expect(volume.totalBytes).toBeGreaterThanOrEqual(volume.freeBytes);
   expect(topLevel(root)).toEqual([]);
@@ -56,11 +56,6 @@ test('a link is named as what it is, because mounting a volume there would not h
   await expect(openVolume(linkRoot('.'), STAGE, 'write')).rejects.toMatchObject({
     details: { fix: expect.stringContaining('real directory') },
   });
-});
-
-test('a working directory of an earlier run is noticed', async () => {
-  mkdirSync(join(root, '.portal-plugins'), { recursive: true });
-  await expect(openVolume(root, STAGE, 'read')).resolves.toMatchObject({ hasLeftovers: true });
 });
 
 test.each([
