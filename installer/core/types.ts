@@ -324,6 +324,8 @@ export interface Ledger {
   /** ISO 8601, UTC. */
   readonly completedAt: string;
   readonly tool: string;
+  /** What the plugins were validated by: program version and portal settings. Plugins on the volume are validated again where it differs. */
+  readonly rules?: string | undefined;
   readonly plugins: readonly LedgerRecord[];
   /** Set-level files written beside the plugins. */
   readonly outputs: readonly LedgerOutput[];

@@ -1,7 +1,7 @@
 /** The registry of portal families: one line for each. */
 import { InstallError } from '../core/errors.ts';
 import type { Context } from '../core/context.ts';
-import type { AbsPath, Format, SealedSet, SetOutput, Unpacked, Validated } from '../core/types.ts';
+import type { AbsPath, Format, SealedSet, SetOutput, Tree, Unpacked, Validated } from '../core/types.ts';
 import { createHash } from 'node:crypto';
 import { backstage } from './backstage.ts';
 import { checkIdentity, readPackageJson } from './package-json.ts';
@@ -19,6 +19,16 @@ export async function validatePlugin(unpacked: Unpacked, ctx: Context): Promise<
   const format = await chooseFormat(unpacked);
   const manifest = await format.validate(unpacked.tree, ctx);
   return { ...unpacked, manifest };
+}
+
+/**
+ * Checks a plugin that is on the volume by the rules of now; the same reasons as validatePlugin. Bytes and package are those that were
+ * proved when it was staged.
+ */
+export async function validateStaged(tree: Tree, family: string, ctx: Context): Promise<void> {
+  const format = FORMATS.find((one) => one.family === family);
+  if (format === undefined) throw new InstallError('FormatUnknown', `no portal family is called ${family}`);
+  await format.validate(tree, ctx);
 }
 
 /** A stated format is believed, unless the content shows another one. */

@@ -1,8 +1,10 @@
 /** A whole installation: lock → repair → reuse or line for each entry → barrier → seal → assemble → commit (docs/architecture.md). */
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { asInstallError, type InstallError } from '../core/errors.ts';
+import { asInstallError, InstallError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import type { Entry, Ledger, Outcome, SealedSet } from '../core/types.ts';
+import type { AbsPath, Entry, Kept, Ledger, Outcome, SealedSet } from '../core/types.ts';
+import { validateStaged } from '../formats/index.ts';
 import { checkInventory } from '../stage/inventory.ts';
 import { commitSet } from '../stage/commit.ts';
 import { readLedger } from '../stage/ledger.ts';
@@ -94,6 +96,7 @@ class Installation {
       set: this.#deps.list.set,
       completedAt,
       tool: `portal-plugin-installer ${this.#program.version}`,
+      rules: this.#rules,
     };
     const set = seal(this.#end.outcomes, this.#deps.list.appConfig, identity);
     if (isRefused(set)) {
@@ -128,7 +131,7 @@ class Installation {
       await turn();
       const started = clock.monotonic();
       const ready = signal.aborted ? undefined : reuse(entry, { ledger, root: volume.root, isIntact });
-      if (ready === undefined) pending.push(entry);
+      if (ready === undefined || !(await this.#isStillValid(ready, ledger, volume))) pending.push(entry);
       else kept.push({ entry, ms: Math.round(clock.monotonic() - started), status: 'ready', ready });
     }
     const place = workplace(volume, kept, this.#settings.limits.setBytes);
@@ -136,6 +139,28 @@ class Installation {
     const all = [...this.#end.outcomes, ...kept, ...outcomes].sort((a, b) => a.entry.index - b.entry.index);
     this.#end = { ...this.#end, outcomes: all, aborted };
     if (error !== undefined) throw error;
+  }
+
+  get #rules(): string {
+    return `${this.#program.version} frontend=${this.#deps.options.backstageFrontend}`;
+  }
+
+  /** A newer program or another portal setting may refuse what an older one accepted; without network, from the files. */
+  async #isStillValid({ record, entry }: Kept, ledger: Ledger | undefined, volume: LockedVolume): Promise<boolean> {
+    if (ledger?.rules === this.#rules) return true;
+    const { openTree } = await import('../archive/index.ts');
+    const subject = { package: entry.package, index: entry.index };
+    const { list, limits } = this.#deps;
+    const place = { scratch: volume.scratch, deadline: Number.POSITIVE_INFINITY, subject, admits: list.admits };
+    const dir = join(volume.root, record.dir) as AbsPath; // root is absolute, dir was checked when the ledger was read
+    try {
+      await validateStaged(openTree(dir, limits), record.family, { ...this.#deps, ...place });
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof InstallError)) throw thrown;
+      this.#note(`${dir} is fetched again: ${thrown.message}`);
+      return false;
+    }
   }
 
   #report(set: SealedSet, removed: readonly string[]): void {

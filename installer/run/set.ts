@@ -14,6 +14,8 @@ export interface RunIdentity {
   readonly completedAt: string;
   /** Name and version of this program. */
   readonly tool: string;
+  /** See `Ledger.rules`. */
+  readonly rules: string;
 }
 
 /** A reason why no set can be committed; `entry` when one entry is to blame. */

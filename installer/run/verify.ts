@@ -29,7 +29,7 @@ export async function runVerify(deps: LineDeps): Promise<End> {
       end = { ...end, outcomes: [...refused, ...outcomes].sort((a, b) => a.entry.index - b.entry.index), aborted };
       if (error !== undefined) throw error;
       deps.signal.throwIfAborted();
-      const identity = { run: '', set: deps.list.set, completedAt: '', tool: '' };
+      const identity = { run: '', set: deps.list.set, completedAt: '', tool: '', rules: '' };
       const sealed = seal(end.outcomes, deps.list.appConfig, identity);
       if ('ready' in sealed) end = { ...end, isDone: true };
       else {

@@ -49,6 +49,7 @@ const ledgerSchema = z.object({
   set: text,
   completedAt: text,
   tool: text,
+  rules: text.optional(),
   plugins: z.array(recordSchema),
   outputs: z.array(z.object({ name: z.string().refine(isPluginPath), sha256: text, fingerprint: text.optional() })),
   rejected: z.array(z.object({ package: text, index: count, reason: text })),

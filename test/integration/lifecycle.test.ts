@@ -114,6 +114,20 @@ test('an empty list removes every plugin', async () => {
   expect(topLevel(root)).toEqual(['app-config.dynamic-plugins.yaml', 'portal-plugins.json']);
 });
 
+test('another portal setting validates what is on the volume again, without network where that suffices', async () => {
+  const [backend, frontend] = [await published('one'), await published('two', '1.0.0', 'frontend')];
+  await install([backend]);
+  const asked = registry.requests.length;
+  const env = { PORTAL_PLUGINS_BACKSTAGE_FRONTEND: 'scalprum' };
+  expect(events(await install([backend], { env }))).toContain('plugin_cached');
+  expect(registry.requests).toHaveLength(asked);
+  await install([backend, frontend]);
+  const before = volumeState(root);
+  const refused = await install([backend, frontend], { env });
+  expect(refused).toMatchObject({ exitCode: 65, reason: 'remote_manifest_missing' });
+  expect(volumeState(root)).toEqual(before);
+});
+
 test('a damaged plugin is fetched again', async () => {
   const plugins = [await published('one')];
   await install(plugins);
