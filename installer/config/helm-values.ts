@@ -54,9 +54,11 @@ export function findBlock(values: MapNode, problems: Problems): PluginBlock | un
   return hasPlugins(shared.node) && !hasPlugins(own.node) ? shared : own;
 }
 
-/** A root key that looks like the block: `dynamicplugins`, `dynamic-plugins`. */
+/** A root key that looks like the block: `dynamicplugins`, `dynamic-plugins`. The name itself is no miss: its block is null. */
 export function nearMiss(values: MapNode): string | undefined {
-  return [...values.entries.keys()].find((key) => nearest(key, ['dynamicPlugins']) !== undefined);
+  return [...values.entries.keys()].find(
+    (key) => key !== 'dynamicPlugins' && nearest(key, ['dynamicPlugins']) !== undefined,
+  );
 }
 
 function blockAt(node: ConfigNode | undefined, path: string, problems: Problems): PluginBlock | undefined {

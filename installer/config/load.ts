@@ -69,12 +69,16 @@ async function readFound(found: FoundList, problems: Problems): Promise<WireDocu
   if (block !== undefined)
     return readWireDocument({ node: block.node, shape: 'block', trail: block.path.split('.') }, problems);
   problems.throwIfAny();
+  throw noBlock(values, nameOf(found));
+}
+
+function noBlock(values: MapNode, names: string): InstallError {
   const near = nearMiss(values);
-  throw new InstallError('ListNotFound', `there is neither dynamicPlugins nor global.dynamic in ${nameOf(found)}`, {
+  return new InstallError('ListNotFound', `there is neither dynamicPlugins nor global.dynamic in ${names}`, {
     details: {
       fix:
         near === undefined
-          ? 'add dynamicPlugins.plugins to one of the values files'
+          ? 'add dynamicPlugins.plugins to one of the values files; with nothing below it, or null in a later file, a block counts as absent'
           : `rename ${quoted(near)} to dynamicPlugins`,
     },
   });

@@ -103,6 +103,13 @@ test('enabled: true without plugins is how the last plugin is removed', async ()
   expect((await loadValues('dynamicPlugins:\n  enabled: true\n')).entries).toEqual([]);
 });
 
+test.each([
+  'dynamicPlugins: {allowedSources: []}\nplugins: []\n',
+  'global: {dynamic: {plugins: null, installer: {}}}\n',
+])('a block that lost its plugins is no empty list: %j', async (text) => {
+  expect(await problemsOfValues(text)).toEqual([expect.stringMatching(/plugins is missing.*Fix: write plugins: \[\]/)]);
+});
+
 test('values and the wire document the chart makes of them are one set', async () => {
   const hostile = {
     app: { text: `& < > ' " \\ {{ x }} \${ENV} \u2028\u2029 \u{1f600} \u0001`, '\uffee': 1, '\u{10000}': 2, n: 1e-7 },
@@ -132,6 +139,7 @@ test.each([
   ['no block at all', 'image: {}\n', /neither dynamicPlugins nor global\.dynamic/, /add dynamicPlugins\.plugins/],
   ['a misspelt block', 'dynamicplugins: {plugins: []}\n', /neither/, /rename "dynamicplugins" to dynamicPlugins/],
   ['only an empty file', '', /neither/, /add/],
+  ['a block with nothing below it', 'dynamicPlugins:\nplugins: []\n', /neither/, /with nothing below it/],
 ])('%s is no list, and never an empty one', async (_, text, says, fix) => {
   const error = await failureOf(valuesOf([text]));
   expect(error.reason).toBe('ListNotFound');
@@ -166,7 +174,7 @@ test.each([
   ],
   [
     'a misspelt chart key',
-    'dynamicPlugins:\n  installer: {imag: x}\n',
+    'dynamicPlugins:\n  installer: {imag: x}\n  plugins: []\n',
     /:2:15 dynamicPlugins\.installer: unknown key "imag" \(did you mean image\?\)/,
   ],
   [
@@ -182,10 +190,14 @@ test.each([
   ],
   [
     'an unknown carrier',
-    'dynamicPlugins:\n  config: {mode: secret}\n',
+    'dynamicPlugins:\n  config: {mode: secret}\n  plugins: []\n',
     /dynamicPlugins\.config\.mode: expected podTemplate, env, configMap, existing/,
   ],
-  ['a proxy with a password', 'dynamicPlugins:\n  proxy: {http: "http://u:p@proxy"}\n', /dynamicPlugins\.proxy\.http/],
+  [
+    'a proxy with a password',
+    'dynamicPlugins:\n  plugins: []\n  proxy: {http: "http://u:p@proxy"}\n',
+    /dynamicPlugins\.proxy\.http/,
+  ],
 ])('%s is reported', async (_, text, says) => {
   const problems = await problemsOfValues(text);
   expect(problems).toHaveLength(1);
