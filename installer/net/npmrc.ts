@@ -115,6 +115,12 @@ function refuseUnclear({ file, lines }: Npmrc): void {
         fix: 'write //HOST/:_authToken=…, //HOST/:_auth=… or //HOST/:username=… with //HOST/:_password=…',
       });
     }
+    const word = /^([\w-]+)[\s:]/.exec(line.key)?.[1];
+    // npm skips `registry: URL` without a word, and would ask the public registry for every private name.
+    if (word !== undefined && PLAIN_KEYS.has(word))
+      throw npmrcInvalid({ file, line: line.line, key: word }, 'is not followed by =', {
+        fix: `write ${word}=VALUE on one line`,
+      });
     const isRead = attribute !== undefined || PLAIN_KEYS.has(line.key) || line.key.endsWith(':registry');
     if (!isRead) continue;
     // ini reads such a line as the value "true", which would be sent as a token.

@@ -47,6 +47,17 @@ test.each(['//h.example/:_authToken', '//h.example/:_auth', 'registry', '@acme:r
   },
 );
 
+test.each([
+  'registry: https://hunter2.example/',
+  'registry https://hunter2.example/',
+  'proxy: http://u:hunter2@h/?a=b',
+])('the line %s, which npm would skip without a word, is refused by its first word alone', async (line) => {
+  const error = await refusal(`# first\n${line}\n`);
+  const key = line.split(/\W/, 1)[0];
+  expect(error).toMatchObject({ reason: 'CredentialsInvalid', details: { line: 2, key } });
+  expect(JSON.stringify([error.message, error.details])).not.toContain('hunter2');
+});
+
 test.each(['@acme:regsitry', '@acme/:registry', '@acme/x:registry', '//h.example/:token', '//h.example/:registry'])(
   'the key %s, which has no effect, is warned about by its line alone',
   async (key) => {
