@@ -87,6 +87,9 @@ function settingOf({ name, rawName }: OptionToken, known: ReadonlyMap<string, Fl
   if (exact !== undefined) return exact;
   const negated = known.get(name.replace(/^no-/, ''));
   if (negated?.isSwitch === true) return negated;
+  const elsewhere = settingRows().find(({ flag }) => flag === name);
+  if (elsewhere !== undefined)
+    throw usage(`--${name} is a flag of ${elsewhere.commands.join(' and ')} only`, 'remove it');
   const near = nearest(name, [...known.keys(), 'help', 'version']);
   throw usage(`unknown flag ${shown(rawName)}${near === undefined ? '' : ` (did you mean --${near}?)`}`);
 }
