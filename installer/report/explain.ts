@@ -8,6 +8,17 @@ const RETRY_HELPS: ReadonlySet<number> = new Set([EXIT.unavailable, EXIT.tempfai
 const MAX_SUGGESTIONS = 5;
 /** What logs call every failed pull from an OCI registry, as Butler Portal does; the precise reason is in `code=`. */
 const OCI_PULL_FAILED = 'oci_pull_failed';
+/** Further values of `reason=` that are no reasons of a failure (docs/contracts.md, "Logs"). */
+const MARKS: readonly (readonly [string, string])[] = [
+  [
+    'continueOnError_false',
+    'a plugin failed and continueOnError is false, so nothing was changed; the plugin_rejected lines before it say why',
+  ],
+  [
+    'allowedSources_unset_permissive',
+    'allowedSources is empty, so every source is allowed; list the sources you trust (docs/sources.md)',
+  ],
+];
 
 /**
  * What is known about one reason (`IntegrityMismatch`, `integrity_mismatch`, any case), or the reasons of one exit code (`65`).
@@ -17,6 +28,8 @@ export function explain(name: string): string | undefined {
   if (/^\d+$/.test(name)) return explainExit(Number(name));
   const wanted = normalise(name);
   if (wanted === normalise(OCI_PULL_FAILED)) return explainOciPullFailed();
+  const mark = MARKS.find(([value]) => normalise(value) === wanted);
+  if (mark !== undefined) return `${mark.join(': ')}\n`;
   const reason = allReasons().find((candidate) => normalise(candidate) === wanted);
   return reason === undefined ? undefined : explainReason(reason);
 }

@@ -25,6 +25,13 @@ test('oci_pull_failed is explained by the codes that come with it', () => {
   expect(explain('oci_pull_failed')).toContain('auth_refused');
 });
 
+test.each(['continueOnError_false', 'allowedSources_unset_permissive'])(
+  'a reason= of the log that is no failure is explained: %s',
+  (mark) => {
+    expect(explain(mark)).toMatch(new RegExp(`^${mark}: .+\n$`));
+  },
+);
+
 test('one reason reads well', () => {
   expect(explain('integrity_mismatch')).toMatchInlineSnapshot(`
     "IntegrityMismatch
