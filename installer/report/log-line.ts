@@ -85,7 +85,7 @@ const DRAFTS: Drafts = {
   ],
   plugin_rejected: (event) => [rejectedDraft(event)],
   plugin_removed: ({ event, dest }) => [
-    { level: 'info', event, msg: `plugin removed: ${dest} is not in the list any more`, fields: [['dest', dest]] },
+    { level: 'info', event, msg: `plugin removed: ${dest} is not part of the new set`, fields: [['dest', dest]] },
   ],
   completed: (event) => completedDrafts(event.summary),
   note: (event) => [noteDraft(event)],

@@ -11,7 +11,7 @@ const AT = new Date('2026-01-02T03:04:05.678Z');
 test('a line has ts, level, the common fields, msg, then its own fields', () => {
   const [line] = toLogLines({ event: 'plugin_removed', dest: 'acme todo' }, SET);
   expect(line === undefined ? '' : formatLogfmt(line, AT, (text) => text)).toBe(
-    `ts=2026-01-02T03:04:05.678Z level=info event=plugin_removed set=${SET} msg="plugin removed: acme todo is not in the list any more" dest="acme todo"`,
+    `ts=2026-01-02T03:04:05.678Z level=info event=plugin_removed set=${SET} msg="plugin removed: acme todo is not part of the new set" dest="acme todo"`,
   );
 });
 
