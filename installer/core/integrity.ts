@@ -34,6 +34,11 @@ export function parseIntegrity(text: string): Integrity {
 function parseToken(token: string, whole: string): string {
   const hex = /^sha512:([0-9a-f]{128})$/i.exec(token);
   if (hex?.[1] !== undefined) return `sha512-${Buffer.from(hex[1], 'hex').toString('base64')}`;
+  if (token.startsWith('sha512:'))
+    throw malformed(
+      whole,
+      `sha512: needs 128 hexadecimal digits after the colon, found ${token.length - 7} characters`,
+    );
   const match = /^([a-z0-9]+)-(.*)$/is.exec(token);
   if (match?.[1] === undefined || match[2] === undefined)
     throw malformed(whole, 'it does not start with sha512-, sha384- or sha256-');
