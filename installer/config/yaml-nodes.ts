@@ -25,7 +25,7 @@ export function readYaml(source: TextSource, problems: Problems): ConfigNode | u
     reading.report(
       fault.pos[0],
       `not valid YAML: ${lowerFirst(fault.message)}`,
-      SYNTAX_FIXES[fault.code] ?? 'correct the syntax',
+      SYNTAX_FIXES[fault.code] ?? 'check indentation, colons and quotes there and in the line before',
     );
   }
   if (faults.length > 0) throw new StopReading();

@@ -79,7 +79,7 @@ test.each([
 
 test.each([
   ['a tab', 'a:\n\t- b\n', '2:1: not valid YAML', 'indent with spaces'],
-  ['an unclosed bracket', 'a: [1\n', '2:1: not valid YAML', 'correct the syntax'],
+  ['an unclosed bracket', 'a: [1\n', '2:1: not valid YAML', 'check indentation'],
   ['two documents', 'a: 1\n---\nb: 2\n', '2:1: not valid YAML', 'keep one document'],
   ['an unknown tag', 'a: !!js/function x\n', '1:4: not valid YAML', 'remove the tag'],
   ['an own tag', 'a: !secret x\n', '1:4: not valid YAML', 'remove the tag'],
