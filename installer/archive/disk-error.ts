@@ -21,7 +21,7 @@ export function diskError(thrown: unknown, what: string, path: string): InstallE
   // Without a code it is no system error, so it is a bug and must stay one.
   if (code === undefined) return new InstallError('Internal', `could not ${what} ${quote(path)}`, { cause: thrown });
   const reason = code === 'EDQUOT' ? 'VolumeFull' : (REASON_OF[code] ?? 'CommitFailed');
-  return new InstallError(reason, `could not ${what} ${quote(path)} on the volume: ${code}`, {
+  return new InstallError(reason, `could not ${what} ${quote(path)} on disk: ${code}`, {
     cause: thrown,
     details: {
       path: quote(path),

@@ -363,7 +363,7 @@ export const REASONS = {
     'commit',
     74,
     'the volume is full',
-    'raise the size of the volume: old and new set exist side by side during a change',
+    'raise the size of the volume, or of TMPDIR for verify: old and new set exist side by side during a change',
   ),
   LockBusy: row(
     'run',
