@@ -150,7 +150,7 @@ function packageNotFound({ name, url, status, credential, said }: Refusal): Inst
 function notFoundFix(name: string, url: URL, credential: UrlCredential | undefined): string {
   const scope = /^@[^/]+/.exec(name)?.[0];
   if (url.host === new URL(PUBLIC_NPM_REGISTRY).host && scope !== undefined) {
-    return `check the spelling; if ${scope} lives in another registry, add ${scope}:registry=https://HOST/ to .npmrc`;
+    return `check the spelling; if ${scope} lives in another registry, add ${scope}:registry=https://HOST/ to .npmrc; a private package also needs //HOST/:_authToken=\${TOKEN} there`;
   }
   if (credential?.authorization !== undefined) {
     return `check the spelling, and that the credential of ${credential.label} may read the package: registries hide what it may not`;
