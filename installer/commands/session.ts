@@ -77,6 +77,9 @@ class Session {
 
   async run(conduct: Conduct, emit: LineDeps['emit']): Promise<RunSummary> {
     try {
+      const { caFile } = this.#settings.network;
+      // The HTTP client reads it again, late: a bundle that cannot be used is told before any network access, also on a warm start.
+      if (caFile !== undefined) (await import('../net/trust.ts')).readCaFile(caFile);
       const isInsecureHost = hostMatcher(this.#settings.network.insecureHosts);
       const credentials = await createCredentials(this.#settings.credentials, isInsecureHost);
       this.#credentials = credentials;

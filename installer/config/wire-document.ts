@@ -159,8 +159,7 @@ function readEntry(node: ConfigNode, trail: readonly (string | number)[], proble
 /** An empty list must be written: a key that was forgotten or misspelt must not remove all plugins of a portal. */
 function requirePlugins({ node, shape, trail }: DocumentInput, atFault: ReadonlySet<string>, problems: Problems): void {
   const hasOther =
-    texts(node, 'includes', trail).length > 0 ||
-    (shape === 'block' && ['enabled', 'pluginsByName'].some((key) => valueAt(node, key) !== undefined));
+    texts(node, 'includes', trail).length > 0 || (shape === 'block' && valueAt(node, 'pluginsByName') !== undefined);
   if (hasOther || valueAt(node, 'plugins') !== undefined || [...atFault].some(explainsMissingPlugins)) return;
   const fix = 'write plugins: [] for a list without plugins';
   problems.add({ reason: 'ListInvalid', mark: node.mark, path: formatPath(trail), what: 'plugins is missing', fix });

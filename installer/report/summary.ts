@@ -132,7 +132,7 @@ export function listProblems(error: InstallError): readonly string[] {
 }
 
 /** How many problems there are; a long list of them is cut by whoever collected it. */
-function problemCount(error: InstallError): number {
+export function problemCount(error: InstallError): number {
   const { count } = error.details;
   return typeof count === 'number' ? count : listProblems(error).length;
 }

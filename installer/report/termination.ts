@@ -5,7 +5,7 @@ import { errorCode } from '../core/errors.ts';
 import type { Failure, RunSummary } from '../core/events.ts';
 import { EXIT } from '../core/exit.ts';
 import { escapeText } from '../core/redact.ts';
-import { decidingFailure, factsOf, headline, listProblems, orderedFailures } from './summary.ts';
+import { decidingFailure, factsOf, headline, listProblems, orderedFailures, problemCount } from './summary.ts';
 
 /** The kubelet keeps 4,096 bytes for each container, but 12 KiB for a whole pod; six containers may share them. */
 export const TERMINATION_BYTES = 2000;
@@ -38,12 +38,10 @@ function body(summary: RunSummary, room: number, line: LinePrinter): readonly st
   if (problems.length > 0)
     return fill(
       problems.map((problem) => [[line(problem, 300)]]),
-      room,
+      { room, total: deciding === undefined ? 0 : problemCount(deciding.error) },
     );
-  return fill(
-    orderedFailures(summary).map((failure) => blockVariants(failure, summary, line)),
-    room,
-  );
+  const blocks = orderedFailures(summary).map((failure) => blockVariants(failure, summary, line));
+  return fill(blocks, { room, total: blocks.length });
 }
 
 function blockVariants(failure: Failure, summary: RunSummary, line: LinePrinter): readonly (readonly string[])[] {
@@ -51,12 +49,15 @@ function blockVariants(failure: Failure, summary: RunSummary, line: LinePrinter)
   return LINE_BYTES.map((maxBytes) => facts.map((fact) => line(label(fact.label) + fact.text, maxBytes)));
 }
 
-/** As many blocks as fit, each in the first variant that does; then how many are left. */
-function fill(blocks: readonly (readonly (readonly string[])[])[], room: number): readonly string[] {
+/** As many blocks as fit, each in the first variant that does; then how many of `total` are left. */
+function fill(
+  blocks: readonly (readonly (readonly string[])[])[],
+  limits: { readonly room: number; readonly total: number },
+): readonly string[] {
   const lines: string[] = [];
-  let left = room;
+  let left = limits.room;
   for (const [index, variants] of blocks.entries()) {
-    const remaining = blocks.length - index - 1;
+    const remaining = limits.total - index - 1;
     const reserve = remaining === 0 ? 0 : byteLength(moreLine(remaining)) + 1;
     const fitting = variants.find((block) => sizeOf(block) + reserve <= left);
     if (fitting === undefined) return [...lines, moreLine(remaining + 1)];

@@ -20,12 +20,13 @@ export interface RunEnd {
   readonly durationMs: number;
 }
 
-/** Counts, failures in list order and table rows. A run that did not reach its end has installed and cached nothing. */
+/** Counts, failures in list order and table rows. An installation that did not reach its end has installed and cached nothing. */
 export function summarise(end: RunEnd): RunSummary {
   const failures = failuresOf(end);
   const deciding = failures.filter((failure) => !failure.tolerated).map((failure) => failure.error.exit);
   const ready = end.outcomes.filter((outcome) => outcome.status === 'ready').map((outcome) => outcome.ready);
-  const count = (state: Ready['state']): number => (end.isDone ? ready.filter((one) => one.state === state).length : 0);
+  const isCounted = end.isDone || end.command === 'verify';
+  const count = (state: Ready['state']): number => (isCounted ? ready.filter((one) => one.state === state).length : 0);
   return {
     command: end.command,
     exitCode: exitCodeOf(deciding),
@@ -86,9 +87,10 @@ function rowOf(outcome: Outcome, refusal: InstallError | undefined, end: RunEnd)
 }
 
 function statusOf(isFetched: boolean, end: RunEnd): ResultRow['status'] {
-  if (!end.isDone) return 'aborted';
   if (end.command === 'verify') return 'verified';
-  return isFetched ? 'installed' : 'cached';
+  // What was kept is on the volume whatever became of the run.
+  if (!isFetched) return 'cached';
+  return end.isDone ? 'installed' : 'aborted';
 }
 
 function plainRow(of: { index: number; reference: string; status: 'aborted' | 'skipped' | 'rejected' }): ResultRow {

@@ -42,7 +42,7 @@ export async function runVerify(deps: LineDeps): Promise<End> {
   } catch (thrown) {
     end = { ...end, runError: asInstallError(thrown) };
   }
-  if (end.isDone) report(end.outcomes, deps);
+  report(end.outcomes, deps);
   return end;
 }
 

@@ -253,6 +253,13 @@ test('verify does everything but staging', async () => {
   expect(refused).toMatchObject({ exitCode: 65, reason: 'integrity_mismatch' });
 });
 
+test('a CA bundle that cannot be used is told before any request', async () => {
+  const asked = registry.requests.length;
+  const env = { PORTAL_PLUGINS_CA_FILE: join(root, 'missing.pem') };
+  expect(await install([], { env })).toMatchObject({ exitCode: 64 });
+  expect(registry.requests.slice(asked).filter(({ method }) => method === 'GET')).toEqual([]);
+});
+
 test.each([
   ['SIGTERM', 143, 'terminated'],
   ['SIGINT', 130, 'interrupted'],

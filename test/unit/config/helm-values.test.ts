@@ -99,12 +99,10 @@ test('enabled: false is an explicitly empty list', async () => {
   expect(list.set).toBe((await loadText('plugins: []\n')).set);
 });
 
-test('enabled: true without plugins is how the last plugin is removed', async () => {
-  expect((await loadValues('dynamicPlugins:\n  enabled: true\n')).entries).toEqual([]);
-});
-
 test.each([
   'dynamicPlugins: {allowedSources: []}\nplugins: []\n',
+  'dynamicPlugins:\n  enabled: true\nplugins: []\n',
+  'dynamicPlugins: {enabled: true, plugins: null}\n',
   'global: {dynamic: {plugins: null, installer: {}}}\n',
 ])('a block that lost its plugins is no empty list: %j', async (text) => {
   expect(await problemsOfValues(text)).toEqual([expect.stringMatching(/plugins is missing.*Fix: write plugins: \[\]/)]);

@@ -58,6 +58,14 @@ describe('the message', () => {
     `);
   });
 
+  test('problems that were not collected count among those that are left', () => {
+    const problems = Array.from({ length: 100 }, (_, index) => `values.yaml:${index}:1 ${'x'.repeat(200)}`);
+    const failure = runFailure('ListInvalid', 'many', { problems: [...problems, '… and 4900 more'], count: 5000 });
+    const lines = linesOf(terminationMessage(summaryOf([failure], { set: '' }), plain));
+    const shown = lines.filter((line) => line.startsWith('values.yaml')).length;
+    expect(lines).toContain(`+${5000 - shown} more, see logs`);
+  });
+
   test('a failure of the run says what failed in the first line', () => {
     const failure = runFailure('VolumeNotWritable', '/dynamic-plugins-root cannot be written: EROFS');
     const [first, second] = linesOf(terminationMessage(summaryOf([failure]), plain));

@@ -33,7 +33,7 @@ test('a failed run has installed nothing, and names every failure in list order'
   const summary = summaryOf({ outcomes, isDone: false });
   expect(summary).toMatchObject({ exitCode: 65, installed: 0, cached: 0, rejected: 2 });
   expect(summary.failures.map(({ entry }) => entry?.index)).toEqual([0, 2]);
-  expect(summary.rows.map(({ status }) => status)).toEqual(['rejected', 'aborted', 'rejected']);
+  expect(summary.rows.map(({ status }) => status)).toEqual(['rejected', 'cached', 'rejected']);
 });
 
 test('tolerated failures leave the exit code at 0', () => {
@@ -61,6 +61,13 @@ test('a failure of the run leads the failures and decides by precedence', () => 
   const summary = summaryOf({ outcomes: [rejectedOutcome(testEntry(0), 'AuthRefused')], runError, isDone: false });
   expect(summary.exitCode).toBe(143);
   expect(summary.failures[0]?.error).toBe(runError);
+});
+
+test('a failed verify still says what passed', () => {
+  const outcomes = [readyOutcome(testEntry(0)), rejectedOutcome(testEntry(1), 'IntegrityMismatch')];
+  const summary = summaryOf({ command: 'verify', outcomes, isDone: false });
+  expect(summary.exitCode).toBe(65);
+  expect(summary.rows.map(({ status }) => status)).toEqual(['verified', 'rejected']);
 });
 
 test('verify says verified', () => {

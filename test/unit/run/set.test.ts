@@ -3,7 +3,13 @@ import type { Outcome, PluginDir, SealedSet } from '../../../installer/core/type
 import { seal, type SealRefusal } from '../../../installer/run/set.ts';
 import { readyOutcome, rejectedOutcome, testEntry } from '../../support/entries.ts';
 
-const IDENTITY = { run: 'run-1', set: 'sha256:0123456789ab', completedAt: '2026-01-02T03:04:05.000Z', tool: 'test 1', rules: '1' };
+const IDENTITY = {
+  run: 'run-1',
+  set: 'sha256:0123456789ab',
+  completedAt: '2026-01-02T03:04:05.000Z',
+  tool: 'test 1',
+  rules: '1',
+};
 const APP_CONFIG = { mergeOf: () => ({}) };
 
 function sealed(outcomes: readonly Outcome[]): SealedSet {
