@@ -1,8 +1,8 @@
 /** Registry credentials from mounted docker config files (docs/sources.md, "Credentials"). */
-import { open } from 'node:fs/promises';
 import type { OciCredential } from '../core/context.ts';
 import { errorCode, InstallError } from '../core/errors.ts';
 import type { AuthFile, CredentialSettings } from '../core/settings.ts';
+import { readBoundedText } from './bounded-file.ts';
 import { askHelper } from './credential-helper.ts';
 import { credentialsInvalid, parseDockerConfig, type DockerConfig } from './docker-auth.ts';
 import { compareKeys, keyApplies, registryAddress, type RegistryAddress, type RegistryKey } from './docker-key.ts';
@@ -109,15 +109,9 @@ async function readConfigs(files: readonly AuthFile[]): Promise<readonly DockerC
 /** Undefined when the file is one of the ecosystem's defaults and does not exist. */
 async function readFile({ path, isRequired }: AuthFile): Promise<string | undefined> {
   try {
-    await using file = await open(path, 'r');
-    const buffer = Buffer.alloc(MAX_FILE + 1);
-    let size = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size);
-      size += bytesRead;
-      if (size > MAX_FILE) throw credentialsInvalid(path, `is larger than ${MAX_FILE} bytes`);
-      if (bytesRead === 0) return buffer.toString('utf8', 0, size);
-    }
+    const text = await readBoundedText(path, MAX_FILE);
+    if (text === undefined) throw credentialsInvalid(path, `is larger than ${MAX_FILE} bytes`);
+    return text;
   } catch (error) {
     if (error instanceof InstallError) throw error;
     const code = errorCode(error) ?? 'unknown error';

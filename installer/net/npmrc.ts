@@ -1,9 +1,9 @@
 /** `.npmrc`: registries, credentials and TLS of npm, narrower than npm itself (docs/sources.md, "npm credentials"). */
-import { open } from 'node:fs/promises';
 import type { UrlCredential } from '../core/context.ts';
 import { errorCode, InstallError } from '../core/errors.ts';
 import { PUBLIC_NPM_REGISTRY } from '../core/origin.ts';
 import { escapeText } from '../core/redact.ts';
+import { readBoundedText } from './bounded-file.ts';
 import { credentialReader } from './npmrc-credentials.ts';
 import { attributeOf, hostLevels, isSecretLike } from './npmrc-hosts.ts';
 import { npmrcInvalid, parseNpmrc, type NpmrcLine, type NpmrcPlace } from './npmrc-lines.ts';
@@ -90,15 +90,9 @@ async function readBounded(path: string): Promise<string> {
       ...(cause === undefined ? {} : { cause }),
     });
   try {
-    await using file = await open(path, 'r');
-    const buffer = Buffer.alloc(MAX_FILE + 1);
-    let size = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size);
-      size += bytesRead;
-      if (size > MAX_FILE) throw refuse(`is larger than ${MAX_FILE} bytes`);
-      if (bytesRead === 0) return buffer.toString('utf8', 0, size);
-    }
+    const text = await readBoundedText(path, MAX_FILE);
+    if (text === undefined) throw refuse(`is larger than ${MAX_FILE} bytes`);
+    return text;
   } catch (error) {
     if (error instanceof InstallError) throw error;
     throw refuse(`cannot be read (${errorCode(error) ?? 'unknown error'})`, error);
