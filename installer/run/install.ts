@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { asInstallError, InstallError } from '../core/errors.ts';
 import type { Settings } from '../core/settings.ts';
-import type { AbsPath, Entry, Kept, Ledger, Outcome, SealedSet } from '../core/types.ts';
+import type { AbsPath, Entry, Kept, Ledger, Outcome } from '../core/types.ts';
 import { validateStaged } from '../formats/index.ts';
 import { checkInventory } from '../stage/inventory.ts';
 import { commitSet } from '../stage/commit.ts';
@@ -13,12 +13,9 @@ import { enterVolume, leaveVolume } from '../stage/recover.ts';
 import { type LockedVolume, openVolume, type Volume } from '../stage/volume.ts';
 import { outputsOf } from './outputs.ts';
 import { type LineDeps, prepareAll, reportRefusals, type Workplace } from './prepare-all.ts';
-import type { RunEnd } from './result.ts';
+import { admitted, beginning, type End, inListOrder, installedEvent, passed } from './result.ts';
 import { reuse } from './reuse.ts';
-import { recordOf, seal, type SealRefusal } from './set.ts';
-
-/** What a run knows about its end besides the list and the time. */
-type End = Omit<RunEnd, 'command' | 'list' | 'durationMs'>;
+import { recordOf, seal } from './set.ts';
 
 /** Share of the volume that a set may fill when no budget is set: eviction is worse than an error. */
 const USABLE_SHARE = 0.9;
@@ -65,13 +62,7 @@ class Installation {
     this.#deps = deps;
     this.#settings = settings;
     this.#program = program;
-    const outcomes = deps.list.refused.map(({ entry, error }): Outcome => ({
-      entry,
-      ms: 0,
-      status: 'rejected',
-      error,
-    }));
-    this.#end = { outcomes, aborted: [], refusals: [], runError: undefined, isDone: false, removed: [] };
+    this.#end = beginning(deps.list);
   }
 
   get end(): End {
@@ -99,7 +90,7 @@ class Installation {
       rules: this.#rules,
     };
     const set = seal(this.#end.outcomes, this.#deps.list.appConfig, identity);
-    if (isRefused(set)) {
+    if (!('ready' in set)) {
       this.#end = { ...this.#end, refusals: set };
       reportRefusals(set, this.#end.outcomes, this.#deps.emit);
       return;
@@ -108,7 +99,7 @@ class Installation {
     const { removed } = await commitSet(set, outputs, volume, signal);
     this.#program.onCommitted();
     this.#end = { ...this.#end, removed, isDone: true };
-    this.#report(set, removed);
+    this.#report(removed);
   }
 
   /** Every entry comes to an outcome: refused by policy, kept, or taken through the line. */
@@ -122,11 +113,9 @@ class Installation {
       if (!verdict.isIntact) this.#note(`${dir} is fetched again: ${verdict.why}`);
       return verdict.isIntact;
     };
-    const refused = new Set(list.refused.map(({ entry }) => entry.index));
     const kept: Outcome[] = [];
     const pending: Entry[] = [];
-    for (const entry of list.entries) {
-      if (refused.has(entry.index)) continue;
+    for (const entry of admitted(list)) {
       // Hashing a whole set can take long: a signal and the deadline must be heard meanwhile.
       await turn();
       const started = clock.monotonic();
@@ -136,8 +125,7 @@ class Installation {
     }
     const place = workplace(volume, kept, this.#settings.limits.setBytes);
     const { outcomes, aborted, error } = await prepareAll(pending, place, { ...this.#deps, signal });
-    const all = [...this.#end.outcomes, ...kept, ...outcomes].sort((a, b) => a.entry.index - b.entry.index);
-    this.#end = { ...this.#end, outcomes: all, aborted };
+    this.#end = { ...this.#end, outcomes: inListOrder([...this.#end.outcomes, ...kept, ...outcomes]), aborted };
     if (error !== undefined) throw error;
   }
 
@@ -163,26 +151,14 @@ class Installation {
     }
   }
 
-  #report(set: SealedSet, removed: readonly string[]): void {
+  #report(removed: readonly string[]): void {
     const { emit } = this.#deps;
     for (const dest of removed) emit({ event: 'plugin_removed', dest });
-    for (const ready of set.ready) {
-      const { name, version, dir: dest, integrity, bytes, inventory } = recordOf(ready);
-      const what = { package: ready.entry.package, index: ready.entry.index, name, version, dest };
-      if (ready.state === 'kept') emit({ event: 'plugin_cached', ...what });
-      else {
-        const durationMs = this.#end.outcomes.find(({ entry }) => entry.index === ready.entry.index)?.ms ?? 0;
-        const files = inventory.files;
-        emit({
-          event: 'plugin_installed',
-          ...what,
-          integrity: integrity.join(' '),
-          bytes,
-          files,
-          durationMs,
-          verifyOnly: false,
-        });
-      }
+    for (const plugin of passed(this.#end)) {
+      const { name, version, dir: dest } = recordOf(plugin.ready);
+      const { package: reference, index } = plugin.entry;
+      if (plugin.ready.state === 'prepared') emit(installedEvent(plugin, { verifyOnly: false }));
+      else emit({ event: 'plugin_cached', package: reference, index, name, version, dest });
     }
   }
 
@@ -194,10 +170,6 @@ class Installation {
 function describeVolume({ root, fileSystem, freeBytes, totalBytes, isSynced }: Volume): string {
   const flush = isSynced ? 'files are flushed' : 'files are not flushed';
   return `${root} is on ${fileSystem}, ${freeBytes} of ${totalBytes} bytes are free, ${flush}`;
-}
-
-function isRefused(set: SealedSet | readonly SealRefusal[]): set is readonly SealRefusal[] {
-  return Array.isArray(set);
 }
 
 function workplace(volume: LockedVolume, kept: readonly Outcome[], setBytes: number): Workplace {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { errorCode } from '../core/errors.ts';
 import type { Ledger, SealedSet, SetOutput } from '../core/types.ts';
 import { assembleOutputs, outputFingerprint } from '../formats/index.ts';
-import { MAX_SAVED_BYTES } from '../stage/plan.ts';
+import { MAX_SAVED_BYTES, outputHash } from '../stage/plan.ts';
 import type { Volume } from '../stage/volume.ts';
 
 type Place = Pick<Volume, 'root' | 'files'>;
@@ -28,7 +27,7 @@ function presentOutputs(before: Ledger, fingerprint: string, volume: Place): rea
   for (const { name, sha256, fingerprint: written } of before.outputs) {
     if (written !== fingerprint) return undefined;
     const content = readText(volume, name);
-    if (content === undefined || createHash('sha256').update(content).digest('hex') !== sha256) return undefined;
+    if (content === undefined || outputHash(content) !== sha256) return undefined;
     outputs.push({ name, content, fingerprint });
   }
   return outputs.length === 0 ? undefined : outputs;

@@ -1,10 +1,9 @@
 /** What a run came to, for the reporters: pure. */
 import type { InstallError } from '../core/errors.ts';
-import type { Failure, ResultRow, RunSummary } from '../core/events.ts';
+import type { Failure, ResultRow, RunEvent, RunSummary } from '../core/events.ts';
 import { EXIT, exitCodeOf } from '../core/exit.ts';
 import type { Entry, Outcome, PluginList, Ready } from '../core/types.ts';
-import { recordOf, type SealRefusal } from './set.ts';
-import { isTolerated } from './set.ts';
+import { isTolerated, recordOf, type SealRefusal } from './set.ts';
 
 /** Everything known at the end of a run; `done` is set when the run reached its end (committed, or verified). */
 export interface RunEnd {
@@ -20,11 +19,57 @@ export interface RunEnd {
   readonly durationMs: number;
 }
 
+/** What a command itself knows about the end of its run. */
+export type End = Omit<RunEnd, 'command' | 'list' | 'durationMs'>;
+
+/** Before anything was done: only what the list already refuses has an outcome. */
+export function beginning({ refused }: PluginList): End {
+  const outcomes = refused.map(({ entry, error }): Outcome => ({ entry, ms: 0, status: 'rejected', error }));
+  return { outcomes, aborted: [], refusals: [], runError: undefined, isDone: false, removed: [] };
+}
+
+/** Entries that the list itself does not refuse. */
+export function admitted({ entries, refused }: PluginList): readonly Entry[] {
+  const indexes = new Set(refused.map(({ entry }) => entry.index));
+  return entries.filter(({ index }) => !indexes.has(index));
+}
+
+/** Outcomes of a run in the order of the list. */
+export function inListOrder(outcomes: readonly Outcome[]): readonly Outcome[] {
+  return outcomes.toSorted((a, b) => a.entry.index - b.entry.index);
+}
+
+/** Plugins that passed everything, what only the whole set shows included. */
+export function passed({ outcomes, refusals }: Pick<End, 'outcomes' | 'refusals'>): readonly Passed[] {
+  const refused = new Set(refusals.map(({ entry }) => entry.index));
+  return outcomes.filter((one): one is Passed => one.status === 'ready' && !refused.has(one.entry.index));
+}
+
+export type Passed = Extract<Outcome, { readonly status: 'ready' }>;
+
+/** The `plugin_installed` event of a plugin; `verifyOnly` when nothing is staged. */
+export function installedEvent({ entry, ready, ms }: Passed, mode: { readonly verifyOnly: boolean }): RunEvent {
+  const { name, version, dir: dest, integrity, bytes, inventory } = recordOf(ready);
+  return {
+    event: 'plugin_installed',
+    package: entry.package,
+    index: entry.index,
+    name,
+    version,
+    dest,
+    integrity: integrity.join(' '),
+    bytes,
+    files: inventory.files,
+    durationMs: ms,
+    ...mode,
+  };
+}
+
 /** Counts, failures in list order and table rows. An installation that did not reach its end has installed and cached nothing. */
 export function summarise(end: RunEnd): RunSummary {
   const failures = failuresOf(end);
   const deciding = failures.filter((failure) => !failure.tolerated).map((failure) => failure.error.exit);
-  const ready = end.outcomes.filter((outcome) => outcome.status === 'ready').map((outcome) => outcome.ready);
+  const ready = passed(end).map((outcome) => outcome.ready);
   const isCounted = end.isDone || end.command === 'verify';
   const count = (state: Ready['state']): number => (isCounted ? ready.filter((one) => one.state === state).length : 0);
   return {
@@ -37,12 +82,18 @@ export function summarise(end: RunEnd): RunSummary {
     skipped: end.list.skipped.length,
     removed: end.removed.length,
     total: end.list.entries.length,
-    bytes: ready.reduce((sum, one) => sum + (one.state === 'prepared' ? recordOf(one).bytes : 0), 0),
+    bytes: transferred(end.outcomes),
     durationMs: end.durationMs,
     continueOnError: end.list.continueOnError,
     failures,
     rows: rowsOf(end),
   };
+}
+
+/** Archive bytes fetched in this run, also of plugins that the whole set refused. */
+function transferred(outcomes: readonly Outcome[]): number {
+  const fetched = outcomes.filter((one): one is Passed => one.status === 'ready' && one.ready.state === 'prepared');
+  return fetched.reduce((sum, { ready }) => sum + recordOf(ready).bytes, 0);
 }
 
 function failuresOf(end: RunEnd): readonly Failure[] {

@@ -3,30 +3,25 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asInstallError, InstallError } from '../core/errors.ts';
-import type { AbsPath, Outcome } from '../core/types.ts';
+import type { AbsPath } from '../core/types.ts';
 import { type LineDeps, prepareAll, reportRefusals } from './prepare-all.ts';
-import type { RunEnd } from './result.ts';
-import { recordOf, seal } from './set.ts';
-
-type End = Omit<RunEnd, 'command' | 'list' | 'durationMs'>;
+import { admitted, beginning, type End, inListOrder, installedEvent, passed } from './result.ts';
+import { seal } from './set.ts';
 
 /**
  * Takes every entry as far as an installation would and throws the result away. Never throws; after it the temporary directory is gone.
  * Writes to the system's temporary directory only (`TMPDIR`).
  */
 export async function runVerify(deps: LineDeps): Promise<End> {
-  const refused = deps.list.refused.map(({ entry, error }): Outcome => ({ entry, ms: 0, status: 'rejected', error }));
-  let end: End = { outcomes: refused, aborted: [], refusals: [], runError: undefined, isDone: false, removed: [] };
+  let end = beginning(deps.list);
   try {
     const scratch = await makeScratch();
     try {
-      const isRefused = new Set(refused.map(({ entry }) => entry.index));
-      const pending = deps.list.entries.filter(({ index }) => !isRefused.has(index));
       const space = await statfs(scratch);
       const freeBytes = space.bavail * space.bsize;
       const place = { scratch, freeBytes, setBytes: deps.limits.setBytes || Number.POSITIVE_INFINITY, usedBytes: 0 };
-      const { outcomes, aborted, error } = await prepareAll(pending, place, deps);
-      end = { ...end, outcomes: [...refused, ...outcomes].sort((a, b) => a.entry.index - b.entry.index), aborted };
+      const { outcomes, aborted, error } = await prepareAll(admitted(deps.list), place, deps);
+      end = { ...end, outcomes: inListOrder([...end.outcomes, ...outcomes]), aborted };
       if (error !== undefined) throw error;
       deps.signal.throwIfAborted();
       const identity = { run: '', set: deps.list.set, completedAt: '', tool: '', rules: '' };
@@ -42,7 +37,7 @@ export async function runVerify(deps: LineDeps): Promise<End> {
   } catch (thrown) {
     end = { ...end, runError: asInstallError(thrown) };
   }
-  report(end.outcomes, deps);
+  for (const plugin of passed(end)) deps.emit(installedEvent(plugin, { verifyOnly: true }));
   return end;
 }
 
@@ -54,27 +49,6 @@ async function makeScratch(): Promise<AbsPath> {
     throw new InstallError('VolumeNotWritable', `no temporary directory can be made in ${tmpdir()}`, {
       details,
       cause,
-    });
-  }
-}
-
-function report(outcomes: readonly Outcome[], deps: LineDeps): void {
-  for (const outcome of outcomes) {
-    if (outcome.status !== 'ready') continue;
-    const { name, version, dir: dest, integrity, bytes, inventory } = recordOf(outcome.ready);
-    const { package: reference, index } = outcome.entry;
-    deps.emit({
-      event: 'plugin_installed',
-      package: reference,
-      index,
-      name,
-      version,
-      dest,
-      bytes,
-      integrity: integrity.join(' '),
-      files: inventory.files,
-      durationMs: outcome.ms,
-      verifyOnly: true,
     });
   }
 }

@@ -56,7 +56,7 @@ export function planCommit(set: SealedSet, outputs: readonly SetOutput[], volume
     ...set.ledger,
     outputs: outputs.map(({ name, content, fingerprint }) => ({
       name,
-      sha256: sha256(content),
+      sha256: outputHash(content),
       ...(fingerprint === undefined ? {} : { fingerprint }),
     })),
   };
@@ -211,6 +211,7 @@ function appConfigLast(a: SetOutput, b: SetOutput): number {
   return Number(a.name === APP_CONFIG) - Number(b.name === APP_CONFIG);
 }
 
-function sha256(content: string): string {
+/** sha256 hex of a set-level file, as the ledger records it. */
+export function outputHash(content: string): string {
   return createHash('sha256').update(content).digest('hex');
 }

@@ -54,6 +54,13 @@ test('a refusal of the whole set marks the entry it blames', () => {
   });
   expect(summary.exitCode).toBe(78);
   expect(summary.rows[1]).toMatchObject({ status: 'rejected', reason: 'DirectoryConflict' });
+  const verified = summaryOf({
+    outcomes: [readyOutcome(testEntry(0)), readyOutcome(entry)],
+    command: 'verify',
+    refusals: [{ entry, error }],
+    isDone: false,
+  });
+  expect(verified).toMatchObject({ cached: 1, rejected: 1 });
 });
 
 test('a failure of the run leads the failures and decides by precedence', () => {
